@@ -1,0 +1,17 @@
+module linnet
+
+go 1.26.0
+
+require (
+	github.com/BurntSushi/toml v1.6.0 // the configuration file: small, strict, and its metadata names unknown keys
+	github.com/xdg-go/scram v1.2.0 // SCRAM client of the tests and tools: an oracle not written by us
+	go.etcd.io/bbolt v1.5.0 // the one store: crash-safe, one file, no compaction threads (owner's choice)
+	golang.org/x/net v0.62.0 // idna: RFC 5891 domain parts of a JID
+	golang.org/x/sys v0.49.0 // non-blocking socket reads and writes, statfs, sysinfo
+	golang.org/x/text v0.43.0 // precis: RFC 8264 profiles of local and resource parts
+)
+
+require (
+	github.com/xdg-go/pbkdf2 v1.0.0 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
+)
