@@ -116,11 +116,6 @@ func (h *host) Listen(l *Listener) { h.service.Listeners = append(h.service.List
 
 func (h *host) Log() *slog.Logger { return h.Runtime.Log().With("service", h.name) }
 
-// Live keeps the names of services apart; the parts of a service share theirs.
-func (h *host) Live(name string, make func() any) any {
-	return h.Runtime.Live(h.service.Info.Name+"/"+name, make)
-}
-
 // Still is a Runtime in which nothing runs: there is no store and no device, the log goes nowhere. Not safe
 // for concurrent use. A fake for tests can be built on it by embedding.
 type Still struct {

@@ -75,7 +75,7 @@ type Site struct {
 
 // Runtime is the part of a Host that is there before and after Setup; see Host for its methods.
 type Runtime interface {
-	Live(key string, make func() any) any
+	Live(name string, make func() any) any
 	Log() *slog.Logger
 	Store() *store.Store
 	Site() *Site
@@ -107,7 +107,8 @@ type Host interface {
 	// and closes them before Stop.
 	Listen(*Listener)
 	// Live returns the state of that name, which outlives this generation: made once, by the first that
-	// asks, and handed on afterwards. The name is within the service; Sub hosts share it. At any time.
+	// asks, and handed on afterwards. Names are those of the whole node, so one service can offer its state
+	// to others: by convention "service" or "service/part". make may not ask for other Live state. At any time.
 	Live(name string, make func() any) any
 
 	// Log returns the logger with the name of the service. At any time.
