@@ -175,6 +175,9 @@ func ParseResult(set *xmlstream.Node) (Result, error) {
 	if hasFirst != hasLast || (r.First == "") != (r.Last == "") {
 		return Result{}, ErrPage
 	}
+	if r.First == "" {
+		r.Index, r.HasIndex = 0, false // of nothing
+	}
 	return r, nil
 }
 
