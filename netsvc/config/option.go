@@ -63,6 +63,7 @@ type Option struct {
 	loopback   bool
 	assign     func(v any) error
 	show       func() string
+	raw        func() string // of a secret: what show hides, to see a change
 	defaultErr error
 }
 
@@ -153,6 +154,14 @@ func (o *Option) AssignText(text string, layer Layer) error {
 		v = list
 	}
 	return o.Assign(v, layer, "", 0)
+}
+
+// same tells whether the option has the same value in another generation.
+func (o *Option) same(other *Option) bool {
+	if o.raw != nil && other.raw != nil {
+		return o.raw() == other.raw()
+	}
+	return o.show() == other.show()
 }
 
 // inRange checks n against the declared limits.
@@ -337,6 +346,7 @@ func (s *Section) Secret(p *Secret, name string, help string) *Option {
 			}
 			return quote(p.String())
 		},
+		raw: func() string { return p.text },
 	})
 }
 

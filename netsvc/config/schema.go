@@ -86,6 +86,25 @@ func (s *Schema) Validate() []*Problem {
 	return found
 }
 
+// Changed lists the options of now whose values differ from those of before, by section. One that is new
+// counts when it is not at its default.
+func Changed(before, now *Schema) []*Option {
+	var list []*Option
+	for _, section := range now.Sections() {
+		old := before.Find(section.name)
+		for _, o := range section.options {
+			var was *Option
+			if old != nil {
+				was = old.Option(o.Name)
+			}
+			if was == nil && o.show() != o.Default || was != nil && !o.same(was) {
+				list = append(list, o)
+			}
+		}
+	}
+	return list
+}
+
 // Section declares the options of one section.
 type Section struct {
 	schema  *Schema
