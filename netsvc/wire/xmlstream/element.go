@@ -22,7 +22,7 @@ type Kid struct {
 	binding  int32
 	uri      span
 	uriHeld  bool
-	uses     uint64 // the bindings made outside of it that it uses, see useBit
+	uses     uint64 // the bindings made outside of it that it uses, one bit each
 }
 
 // Raw gives the element's bytes.
@@ -87,9 +87,6 @@ func (e *Element) Attr(name string) string {
 // Kids gives the table of child elements, in their order.
 func (e *Element) Kids() []Kid { return e.kids }
 
-// KidRaw gives a child element's bytes. They may use prefixes declared outside of them: see [Element.AppendKid].
-func (e *Element) KidRaw(k *Kid) []byte { return e.buf[k.from:k.to] }
-
 // KidLocal gives a child element's name without prefix.
 func (e *Element) KidLocal(k *Kid) []byte { return localOf(e.buf, k.tag) }
 
@@ -100,4 +97,17 @@ func (e *Element) KidSpace(k *Kid) []byte {
 		b = e.scanner.held
 	}
 	return k.uri.of(b)
+}
+
+// KidRaw gives a child element's bytes. Whether they may stand elsewhere, [Element.Portable] tells.
+func (e *Element) KidRaw(k *Kid) []byte { return e.buf[k.from:k.to] }
+
+// KidOffsets tells where in KidRaw the name without prefix stands and where the namespace does, if it is declared there and stands
+// for itself: the caller's copy of the bytes then holds both already. Otherwise space is empty.
+func (e *Element) KidOffsets(k *Kid) (local, space [2]int) {
+	local = [2]int{int(k.tag.local - k.from), int(k.tag.name.to - k.from)}
+	if !k.uriHeld && k.uri.from > k.from && k.uri.to < k.to {
+		space = [2]int{int(k.uri.from - k.from), int(k.uri.to - k.from)}
+	}
+	return local, space
 }

@@ -9,13 +9,16 @@ type Limits struct {
 	Depth    int // elements open at once; the first-level element is the first
 	Attrs    int // attributes of one element, namespace declarations among them
 	Kids     int // child elements of a first-level element
-	Bindings int // namespace declarations in force at once, those of the stream header among them
+	Bindings int // namespace declarations in force at once, those of the stream header among them; at most 63
 }
 
 // DefaultLimits suits a client's stream: RFC 6120, 13.12 asks for at least 10 000 bytes.
 func DefaultLimits() Limits {
-	return Limits{Bytes: 256 << 10, Depth: 64, Attrs: 64, Kids: 256, Bindings: 64}
+	return Limits{Bytes: 256 << 10, Depth: 64, Attrs: 64, Kids: 256, Bindings: maxBindings}
 }
+
+// maxBindings leaves each binding, and the empty default namespace below them, a bit in Kid.uses.
+const maxBindings = 63
 
 // complete fills in the defaults. Offsets are kept in 32 bits, which bounds Bytes.
 func (l Limits) complete() Limits {
@@ -29,6 +32,7 @@ func (l Limits) complete() Limits {
 		}
 	}
 	l.Bytes = min(l.Bytes, math.MaxInt32-1)
+	l.Bindings = min(l.Bindings, maxBindings)
 	return l
 }
 

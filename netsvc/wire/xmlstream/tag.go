@@ -193,12 +193,9 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 // use notes that a child element, or something within it, needs a binding made outside of it.
 func (s *Scanner) use(n int) {
 	if n < s.el.outer {
-		s.el.kids[len(s.el.kids)-1].uses |= useBit(n)
+		s.el.kids[len(s.el.kids)-1].uses |= 1 << uint(n)
 	}
 }
-
-// useBit is a binding's place in Kid.uses. The last bit stands for all that find no place of their own.
-func useBit(n int) uint64 { return 1 << min(uint(n), 63) }
 
 // prefixedAttributes resolves the prefixes of the tag's attributes and refuses two with the same expanded name (two with the
 // same name as written have been refused before).
