@@ -1,0 +1,141 @@
+// Package journal is where log lines go: to a writer, and to a ring in memory that `linnet ctl log show`
+// reads on a device that has no disk to log to.
+//
+// It owns the handler, the level and the ring. What may stand in a line is a house rule: the message is the
+// event in a few words, everything else is an attribute under one of Keys, contents of stanzas never appear,
+// addresses of people appear at the level debug only (the audit of commands excepted), and secrets have
+// types that print stars.
+package journal
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"sync"
+)
+
+// Keys are the attribute keys of the program, so that a search finds every line about one thing.
+var Keys = []string{
+	"service",                                  // which part speaks; put there by the Host
+	"cause",                                      // the cause of a failure
+	"who", "via", "command", "args", "outcome", // the audit of commands
+	"took", "count", "bytes", "limit", "every", "version", // measures
+	"addr", "domain", "jid", "session", "stream", // whom it is about; jid at debug only
+	"file", "table", "section", "option", "name", "stack", // what it is about
+	"signal", "reason", "pressure",
+}
+
+// Limits of the ring.
+const (
+	ringBytes = 64 << 10 // of lines kept
+	maxLine   = 4 << 10  // of one line; a longer one is cut
+)
+
+// Journal is a slog handler's output with a memory. Safe for concurrent use.
+type Journal struct {
+	level slog.LevelVar
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	out   io.Writer
+	lines []Line
+	size  int
+	next  uint64        // number of the next line
+	more  chan struct{} // closed when a line comes; nil while nobody waits
+}
+
+// Line is one line of the ring. Numbers count from 0 and have no gaps.
+type Line struct {
+	Number uint64
+	Text   string // without line feed
+}
+
+// New returns a Journal that writes to out as well, unless that is nil.
+func New(out io.Writer) *Journal {
+	j := &Journal{out: out}
+	j.log = slog.New(slog.NewTextHandler(writer{j}, &slog.HandlerOptions{Level: &j.level}))
+	return j
+}
+
+// Log returns the logger whose lines the Journal gets.
+func (j *Journal) Log() *slog.Logger { return j.log }
+
+// SetLevel sets the least level of lines, from now on.
+func (j *Journal) SetLevel(l slog.Level) { j.level.Set(l) }
+
+// Levels are the names of levels that an operator uses.
+var Levels = []string{"debug", "info", "warn", "error"}
+
+// Level returns the level of that name, one of Levels.
+func Level(name string) slog.Level {
+	switch name {
+	case "debug":
+		return slog.LevelDebug
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// writer hides Write from the users of a Journal: a Write is one line, as slog's handlers do it.
+type writer struct{ j *Journal }
+
+func (w writer) Write(b []byte) (int, error) {
+	j := w.j
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	text := b
+	if n := len(text); n > 0 && text[n-1] == '\n' {
+		text = text[:n-1]
+	}
+	if len(text) > maxLine {
+		text = text[:maxLine]
+	}
+	j.lines = append(j.lines, Line{j.next, string(text)})
+	j.next++
+	j.size += len(text)
+	for j.size > ringBytes {
+		j.size -= len(j.lines[0].Text)
+		j.lines = j.lines[1:]
+	}
+	if j.more != nil {
+		close(j.more)
+		j.more = nil
+	}
+	if j.out != nil {
+		_, _ = j.out.Write(b) // a log that cannot be written must not stop the program
+	}
+	return len(b), nil
+}
+
+// Last returns the newest lines, at most n.
+func (j *Journal) Last(n int) []Line {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]Line(nil), j.lines[max(0, len(j.lines)-n):]...)
+}
+
+// After waits for lines with numbers above number and returns those that are still there.
+func (j *Journal) After(ctx context.Context, number uint64) ([]Line, error) {
+	for {
+		j.mu.Lock()
+		if n := len(j.lines); n > 0 && j.lines[n-1].Number > number {
+			first := max(0, n-int(j.lines[n-1].Number-number))
+			lines := append([]Line(nil), j.lines[first:]...)
+			j.mu.Unlock()
+			return lines, nil
+		}
+		if j.more == nil {
+			j.more = make(chan struct{})
+		}
+		more := j.more
+		j.mu.Unlock()
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
