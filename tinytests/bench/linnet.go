@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// linnet is the server this repository is about, from the binary given or, without one, built from the tree.
+type linnet struct{ path string }
+
+func (*linnet) name() string { return "linnet" }
+
+func (l *linnet) find(place string) (string, error) {
+	if l.path == "" {
+		l.path = filepath.Join(place, "linnet")
+		if err := goBuild(l.path, "linnet/cmd/linnet"); err != nil {
+			return "", err
+		}
+	}
+	path, err := filepath.Abs(l.path)
+	if err != nil {
+		return "", err
+	}
+	l.path = path
+	out, err := exec.Command(l.path, "version").Output()
+	if err != nil {
+		return "", fmt.Errorf("linnet version: %w", err)
+	}
+	version, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimPrefix(version, "linnet "), nil
+}
+
+// prepare runs linnet on the data and adds the accounts over its control socket.
+func (l *linnet) prepare(place, data string, accounts int) error {
+	cmd, at, err := l.command(place, data, false)
+	if err != nil {
+		return err
+	}
+	p, err := startProcess(l.name(), cmd, at, filepath.Join(place, "linnet-prepare.log"), allowedCores()[0])
+	if err != nil {
+		return err
+	}
+	for i := range accounts {
+		add := exec.Command(l.path, "ctl", "-data", data, "user", "add", accountName(i)+"@"+domain, password)
+		if out, err := add.CombinedOutput(); err != nil {
+			p.stop()
+			return fmt.Errorf("linnet ctl user add: %w: %s", err, lastLine(out))
+		}
+	}
+	return p.stop()
+}
+
+func (l *linnet) command(place, data string, archive bool) (*exec.Cmd, addresses, error) {
+	plain, err := freeAddress()
+	if err != nil {
+		return nil, addresses{}, err
+	}
+	secure, err := freeAddress()
+	if err != nil {
+		return nil, addresses{}, err
+	}
+	config := filepath.Join(data, "linnet.toml")
+	err = writeFile(config, linnetConfig, map[string]string{
+		"PLACE": place, "PLAIN": plain, "TLS": secure, "ARCHIVE": fmt.Sprint(archive),
+	})
+	cmd := exec.Command(l.path, "run", "-config", config, "-data", data)
+	cmd.Env = os.Environ()
+	return cmd, addresses{plain: plain, tls: secure}, err
+}
+
+const linnetConfig = `
+domain = "bench.local"
+
+[c2s]
+listen = ["@TLS@"]
+plain = ["@PLAIN@"]
+
+[tls]
+certificate = "@PLACE@/certificate.pem"
+key = "@PLACE@/key.pem"
+
+[xmpp.archive]
+enabled = @ARCHIVE@
+`
