@@ -50,10 +50,13 @@ type op struct {
 type payload struct {
 	ops     []op
 	arena   []byte
-	err     error       // a mistake made while the batch was built
+	bad     error       // a mistake made while the batch was built
+	err     error       // what came of it
 	done    func(error) // told once
 	barrier func()      // set instead of ops
+	job     func()      // runs on the writer between two commits; set instead of ops
 	size    int64       // bytes counted as in flight
+	ask     uint8       // askMark …
 	pre     bool        // has preconditions
 }
 
@@ -82,7 +85,7 @@ func (b *Batch) add(kind opKind, t *table.Table, key, value []byte, aux uint64) 
 	// A range may begin at the empty key; a row may not have one.
 	if (len(key) == 0 && kind != opDeleteRange) || len(key) > MaxKey || len(value) > MaxValue ||
 		int64(len(p.arena))+int64(len(key))+int64(len(value)) > math.MaxInt32 {
-		p.err = ErrKey
+		p.bad = ErrKey
 		key, value = nil, nil
 	}
 	p.ops = append(p.ops, op{kind: kind, table: t, aux: aux, off: uint32(len(p.arena)), klen: uint32(len(key)), vlen: uint32(len(value))})
@@ -98,7 +101,7 @@ func (b *Batch) Put(t *table.Table, key, value []byte) { b.add(opPut, t, key, va
 func (b *Batch) PutUntil(t *table.Table, key, value []byte, expires time.Time) {
 	o := b.add(opPut, t, key, value, expirySeconds(expires))
 	if !o.table.Expires {
-		b.p.err = ErrTable
+		b.p.bad = ErrTable
 	}
 }
 
@@ -124,7 +127,7 @@ func (b *Batch) Equals(t *table.Table, key []byte, version uint64) {
 	b.add(opEquals, t, key, nil, version)
 	b.p.pre = true
 	if !t.Versioned {
-		b.p.err = ErrTable
+		b.p.bad = ErrTable
 	}
 }
 

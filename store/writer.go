@@ -1,19 +1,28 @@
 package store
 
 import (
-	"bytes"
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"linnet/store/table"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // maxGroup bounds the bytes committed in one transaction, and with it the dirty pages held in memory.
 const maxGroup = 4 << 20
+
+// What a payload may ask of the writer besides its batch.
+const (
+	askNothing = iota
+	askMark    // raise the order mark, if no other commit did
+	askTouch   // commit anything
+	askSweep   // take out expired rows
+)
 
 // submit appends p to the queue and starts the writer if it is not there: an idle store has no goroutine.
 func (f *file) submit(p *payload) {
@@ -24,21 +33,50 @@ func (f *file) submit(p *payload) {
 		go p.finish(ErrClosed)
 		return
 	}
-	f.store.inFlight.Add(p.size)
+	flying := f.store.inFlight.Add(p.size)
 	f.queue = append(f.queue, p)
+	if p.needsCommit() {
+		f.work++
+	}
 	start := !f.running
 	f.running = true
 	f.mu.Unlock()
 	if start {
 		go f.write()
+	} else if flying > f.store.opt.MaxInFlight {
+		f.nudge() // those who wait should not wait for CommitEvery too
 	}
+}
+
+// nudge ends the writer's wait for CommitEvery.
+func (f *file) nudge() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// needsCommit reports whether p asks for more than to be told.
+func (p *payload) needsCommit() bool {
+	return p.bad == nil && len(p.ops) > 0 || p.ask != askNothing || p.job != nil
+}
+
+// wantsCommit is needsCommit at the time of the commit: the order mark may have been raised meanwhile.
+func (f *file) wantsCommit(p *payload) bool {
+	return p.needsCommit() && (p.ask != askMark || f.store.order.Load() > f.store.mark.Load())
 }
 
 // finish tells the submitter and gives p back.
 func (p *payload) finish(err error) {
-	if p.barrier != nil {
+	switch {
+	case p.barrier != nil:
 		p.barrier()
-	} else if p.done != nil {
+	case p.job != nil:
+		// A job has told its outcome itself, unless it was never begun.
+		if err != nil && p.done != nil {
+			p.done(err)
+		}
+	case p.done != nil:
 		p.done(err)
 	}
 	p.release()
@@ -46,288 +84,227 @@ func (p *payload) finish(err error) {
 
 // write is the writer: it commits group after group and ends when nothing waits.
 func (f *file) write() {
+	debug.SetPanicOnFault(true) // the writer reads the map too
 	var group []*payload
 	for {
-		f.mu.Lock()
-		if len(f.queue) == 0 {
-			f.running = false
-			f.idle.Broadcast()
-			f.mu.Unlock()
+		var more bool
+		if group, more = f.next(group[:0]); !more {
 			return
 		}
-		wait := f.store.opt.CommitEvery - time.Since(f.last)
-		if wait > 0 && !f.closing {
-			f.mu.Unlock()
-			time.Sleep(wait)
-			f.mu.Lock()
+		if len(group) == 1 && group[0].job != nil {
+			group[0].job()
+			f.finishGroup(group, nil)
+			continue
 		}
-		n, size := 0, int64(0)
-		for n < len(f.queue) && (n == 0 || size < maxGroup) {
-			size += f.queue[n].size
-			n++
+		if len(group) > 0 && !slices.ContainsFunc(group, f.wantsCommit) {
+			for _, p := range group {
+				p.err = p.bad
+			}
+			f.finishGroup(group, nil)
+			continue
 		}
-		group = append(group[:0], f.queue[:n]...)
-		f.queue = slices.Delete(f.queue, 0, n)
-		f.mu.Unlock()
-
-		err := f.commit(group)
+		f.commitGroup(group)
 		f.last = time.Now()
-		for _, p := range group {
-			n, perr := p.size, p.err
-			if err != nil {
-				perr = err
-			}
-			p.finish(perr)
-			f.store.settle(n)
+	}
+}
+
+// next waits until a commit is due and takes the next group from the queue. It returns false when the writer is to end.
+func (f *file) next(group []*payload) ([]*payload, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for {
+		// With nothing else to do, removed ranges are continued; not when closing, they wait in the file.
+		goOn := f.countSpans() > 0 && f.broken == nil && !f.closing && time.Now().After(f.rangesAt)
+		if len(f.queue) == 0 && !goOn {
+			f.running = false
+			f.idle.Broadcast()
+			return group, false
 		}
-		clear(group)
-	}
-}
-
-// commit evaluates and applies the group in one transaction.
-func (f *file) commit(group []*payload) error {
-	if !slices.ContainsFunc(group, func(p *payload) bool { return p.err == nil && len(p.ops) > 0 }) {
-		return nil
-	}
-	tx, err := f.db.Begin(true)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrCommit, err)
-	}
-	w := &writeTx{file: f, tx: tx, tables: make(map[*tableState]*tableWriter)}
-	saved := func() {}
-	err = w.apply(group)
-	if err == nil && f.durable {
-		saved, err = f.store.saveMarks(tx)
-	}
-	if err != nil {
-		tx.Rollback()
-		return fmt.Errorf("%w: %w", ErrCommit, err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("%w: %w", ErrCommit, err)
-	}
-	saved()
-	return nil
-}
-
-// writeTx is one write transaction. Changes are gathered per table and applied in key order, which is what a B+tree
-// likes; a precondition first applies what its table has gathered.
-type writeTx struct {
-	file   *file
-	tx     *bbolt.Tx
-	tables map[*tableState]*tableWriter
-}
-
-type tableWriter struct {
-	state   *tableState
-	bucket  *bbolt.Bucket
-	indexes []*bbolt.Bucket
-	todo    []change
-}
-
-type change struct {
-	key, value []byte
-	expires    uint32
-	del        bool
-}
-
-func (w *writeTx) table(t *table.Table) *tableWriter {
-	st := w.file.store.table(t)
-	tw := w.tables[st]
-	if tw == nil {
-		tw = &tableWriter{state: st, bucket: w.tx.Bucket(st.bucket)}
-		if t.Append {
-			tw.bucket.FillPercent = 0.9
+		wait := f.store.opt.CommitEvery - time.Since(f.last)
+		if f.work == 0 && len(f.queue) > 0 || f.closing || wait <= 0 || f.store.inFlight.Load() > f.store.opt.MaxInFlight {
+			break
 		}
-		for _, name := range st.indexes {
-			tw.indexes = append(tw.indexes, w.tx.Bucket(name))
+		f.mu.Unlock()
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-f.wake:
 		}
-		w.tables[st] = tw
+		t.Stop()
+		f.mu.Lock()
 	}
-	return tw
+	size, n := int64(0), 0
+	for ; n < len(f.queue) && (n == 0 || size < maxGroup); n++ {
+		p := f.queue[n]
+		if p.job != nil && n > 0 || n > 0 && f.queue[0].job != nil {
+			break // a job runs alone, between two commits
+		}
+		size += p.size
+		if p.needsCommit() {
+			f.work--
+		}
+		group = append(group, p)
+	}
+	f.queue = slices.Delete(f.queue, 0, n)
+	if cap(f.queue) > 4096 && len(f.queue) == 0 {
+		f.queue = nil
+	}
+	return group, true
 }
 
-func (w *writeTx) apply(group []*payload) error {
+// finishGroup tells all submitters, in order; err is for those that have none of their own.
+func (f *file) finishGroup(group []*payload, err error) {
+	size := int64(0)
 	for _, p := range group {
-		if p.err != nil {
-			continue
+		size += p.size
+		own := p.err
+		if own == nil {
+			own = err
 		}
-		if p.pre {
-			var err error
-			if p.err, err = w.preconditions(p); err != nil {
-				return err
-			} else if p.err != nil {
-				continue
-			}
-		}
-		for i := range p.ops {
-			o := &p.ops[i]
-			if o.kind > opDeleteRange {
-				continue
-			}
-			tw := w.table(o.table)
-			if o.kind != opDeleteRange {
-				tw.todo = append(tw.todo, change{key: p.key(o), value: p.value(o), expires: uint32(o.aux), del: o.kind == opDelete})
-				continue
-			}
-			if err := tw.flush(); err != nil {
-				return err
-			}
-			to := p.value(o)
-			if o.openTo {
-				to = nil
-			}
-			if err := tw.deleteRange(p.key(o), to); err != nil {
-				return err
-			}
-		}
+		p.finish(own)
 	}
-	for _, tw := range w.tables {
-		if err := tw.flush(); err != nil {
-			return err
-		}
-	}
-	return nil
+	clear(group)
+	f.store.settle(size)
 }
 
-// preconditions returns the first that fails.
-func (w *writeTx) preconditions(p *payload) (failed, err error) {
-	for i := range p.ops {
-		o := &p.ops[i]
-		if o.kind <= opDeleteRange {
-			continue
-		}
-		tw := w.table(o.table)
-		if err := tw.flush(); err != nil {
+// commitGroup commits the group and tells its submitters. When there is no room, it is tried in halves: a batch that
+// only removes rows should not fail because a large one stands beside it.
+func (f *file) commitGroup(group []*payload) {
+	if f.broken != nil && time.Now().Before(f.retryAt) {
+		f.finishGroup(group, f.broken)
+		return
+	}
+	err := error(nil)
+	if f.broken != nil {
+		err = f.reopen(f.broken, true)
+	}
+	if err == nil {
+		err = f.commit(group)
+	}
+	if err == nil {
+		f.finishGroup(group, nil)
+		return
+	}
+	if errors.Is(err, berrors.ErrMaxSizeReached) && len(group) > 1 {
+		f.commitGroup(group[:len(group)/2])
+		f.commitGroup(group[len(group)/2:])
+		return
+	}
+	if noRoom(err) {
+		err = fmt.Errorf("%w: %w: %w", ErrCommit, ErrFull, err)
+	} else {
+		err = fmt.Errorf("%w: %w", ErrCommit, err)
+	}
+	for _, p := range group {
+		p.err = p.bad // what was found in the transaction that failed counts no more
+	}
+	f.rangesAt = time.Now().Add(backoffMin)
+	f.finishGroup(group, err)
+}
+
+func noRoom(err error) bool {
+	return errors.Is(err, berrors.ErrMaxSizeReached) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// commit evaluates and applies the group in one transaction, with a step of whatever else is to be done in the file.
+func (f *file) commit(group []*payload) error {
+	f.dirty = true
+	w := &f.tx
+	w.now, w.budget, w.failed = f.store.now(), rangeStep, 0
+	sweep := sweepAlong
+	if slices.ContainsFunc(group, func(p *payload) bool { return p.ask == askSweep }) || f.sweepDue {
+		sweep = sweepStep
+	}
+	defer w.end()
+	began := time.Now()
+	stats, err := f.transact(func(tx *bbolt.Tx) (saved func(), err error) {
+		w.tx = tx
+		if err := w.apply(group); err != nil {
 			return nil, err
 		}
-		row, ok := liveRow(tw.state, tw.bucket.Get(p.key(o)), w.file.store.now())
-		want := ""
-		switch {
-		case o.kind == opAbsent && ok:
-			want = "absent"
-		case o.kind == opPresent && !ok:
-			want = "present"
-		case o.kind == opEquals && row.version != o.aux:
-			want = "version"
+		if err := w.advanceRanges(); err != nil {
+			return nil, err
 		}
-		if want != "" {
-			return &PreconditionError{Table: o.table.Name, Key: bytes.Clone(p.key(o)), Want: want}, nil
+		if f.sweepDue, err = w.sweep(sweep); err != nil {
+			return nil, err
+		}
+		return f.saveMarks(tx)
+	})
+	if err != nil {
+		f.stats.failed()
+		return f.failed(err)
+	}
+	f.spansActive.Store(f.countSpans())
+	batches := 0
+	for _, p := range group {
+		if len(p.ops) > 0 {
+			batches++
 		}
 	}
-	return nil, nil
-}
-
-// flush applies the gathered changes in key order; of several changes to one key the last counts.
-func (tw *tableWriter) flush() error {
-	byKey := func(a, b change) int { return bytes.Compare(a.key, b.key) }
-	if !slices.IsSortedFunc(tw.todo, byKey) {
-		slices.SortStableFunc(tw.todo, byKey)
-	}
-	for i := range tw.todo {
-		c := &tw.todo[i]
-		if i+1 < len(tw.todo) && bytes.Equal(c.key, tw.todo[i+1].key) {
-			continue
-		}
-		var err error
-		if c.del {
-			err = tw.delete(c.key)
-		} else {
-			err = tw.put(c)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	tw.todo = tw.todo[:0]
+	f.stats.committed(&stats, batches, w.failed, time.Since(began))
 	return nil
 }
 
-func (tw *tableWriter) put(c *change) error {
-	st := tw.state
-	if err := tw.unindex(c.key, c.value); err != nil {
-		return err
-	}
-	value := c.value
-	if st.head > 0 {
-		value = make([]byte, 0, st.head+len(c.value))
-		if st.table.Versioned {
-			v, err := tw.bucket.NextSequence()
-			if err != nil {
-				return err
-			}
-			value = binary.BigEndian.AppendUint64(value, v)
+// commitError is an error of the commit itself: the file was, or may have been, written to.
+type commitError struct{ error }
+
+func (e commitError) Unwrap() error { return e.error }
+
+// transact runs fn in a write transaction and commits. What fn returns is called after the commit. A panic of bbolt,
+// which is how it reports a damaged page, becomes an ErrDamaged.
+func (f *file) transact(fn func(*bbolt.Tx) (saved func(), err error)) (stats bbolt.TxStats, err error) {
+	var tx *bbolt.Tx
+	h, entered := f.h, false
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
 		}
-		if st.table.Expires {
-			value = binary.BigEndian.AppendUint32(value, c.expires)
+		err = commitError{fmt.Errorf("%w: %v", ErrDamaged, r)}
+		if tx == nil {
+			h.stuck = entered
+		} else if e := guard(tx.Rollback); e != nil && !errors.Is(e, berrors.ErrTxClosed) {
+			h.stuck = true
 		}
-		value = append(value, c.value...)
+	}()
+	h.touch()
+	entered = true
+	if tx, err = h.db.Begin(true); err != nil {
+		return stats, err
 	}
-	if err := tw.bucket.Put(c.key, value); err != nil {
-		return err
+	h.step(tx.Size())
+	saved, err := fn(tx)
+	if err != nil {
+		tx.Rollback()
+		return stats, err
 	}
-	for i, ix := range st.table.Indexes {
-		var err error
-		ix.Keys(c.key, c.value, func(ik []byte) {
-			if e := tw.indexes[i].Put(indexEntry(ik, c.key), indexValue(c.key)); e != nil {
-				err = e
-			}
-		})
-		if err != nil {
-			return err
-		}
+	if err = tx.Commit(); err != nil {
+		return stats, commitError{err}
 	}
-	return nil
+	if saved != nil {
+		saved()
+	}
+	return tx.Stats(), nil
 }
 
-// unindex removes the index entries of the row at key, if there is one.
-func (tw *tableWriter) unindex(key, _ []byte) error {
-	st := tw.state
-	if len(st.indexes) == 0 {
-		return nil
+// failed decides what a failed transaction means for the file and returns the cause.
+func (f *file) failed(cause error) error {
+	var hard commitError
+	if errors.Is(cause, ErrDamaged) {
+		f.store.suspectDamage(cause)
 	}
-	old := tw.bucket.Get(key)
-	if old == nil {
-		return nil
-	}
-	old = old[st.head:]
-	for i, ix := range st.table.Indexes {
-		var err error
-		ix.Keys(key, old, func(ik []byte) {
-			if e := tw.indexes[i].Delete(indexEntry(ik, key)); e != nil {
-				err = e
-			}
-		})
-		if err != nil {
-			return err
+	if !errors.As(cause, &hard) || errors.Is(cause, berrors.ErrMaxSizeReached) {
+		// Nothing was written; only what the writer remembers of the transaction has to go.
+		err := guard(func() error { return f.h.db.View(f.loadRanges) })
+		if err == nil {
+			return cause
 		}
+		hard = commitError{err}
 	}
-	return nil
+	f.store.log.Error("store commit failed", "file", f.path, "error", hard.error)
+	// A write that found no room left the tree and the disk as they were: no need to read the whole file.
+	var pathErr *os.PathError
+	check := !(errors.As(cause, &pathErr) && noRoom(cause))
+	f.reopen(hard.error, check)
+	return hard.error
 }
-
-func (tw *tableWriter) delete(key []byte) error {
-	if err := tw.unindex(key, nil); err != nil {
-		return err
-	}
-	return tw.bucket.Delete(key)
-}
-
-func (tw *tableWriter) deleteRange(from, to []byte) error {
-	c := tw.bucket.Cursor()
-	var keys [][]byte
-	for k, _ := c.Seek(from); k != nil && (to == nil || bytes.Compare(k, to) < 0); k, _ = c.Next() {
-		keys = append(keys, bytes.Clone(k))
-	}
-	for _, k := range keys {
-		if err := tw.delete(k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// An index entry's key is the index key followed by the row's key; its value is the length of the latter.
-func indexEntry(ik, key []byte) []byte {
-	return append(append(make([]byte, 0, len(ik)+len(key)), ik...), key...)
-}
-func indexValue(key []byte) []byte { return binary.BigEndian.AppendUint16(nil, uint16(len(key))) }
