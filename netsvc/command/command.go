@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,6 +156,8 @@ func (c *Command) check() error {
 		switch {
 		case !plain(a.Name):
 			return fmt.Errorf("command %s: argument %q: the name must be small letters, digits and -", c.Name, a.Name)
+		case slices.Contains(reserved, a.Name):
+			return fmt.Errorf("command %s: the name of argument %s is taken by the command line", c.Name, a.Name)
 		case c.Arg(a.Name) != a:
 			return fmt.Errorf("command %s: argument %s is declared twice", c.Name, a.Name)
 		case a.Kind < Text || a.Kind > Path:
@@ -169,6 +172,9 @@ func (c *Command) check() error {
 	}
 	return nil
 }
+
+// reserved are names that every command has on a command line.
+var reserved = []string{"json", "yes", "help", "h", "watch"}
 
 func plain(s string) bool {
 	for i, c := range []byte(s) {

@@ -57,6 +57,9 @@ func (r *Result) Add(name, label string, kind Kind, values ...string) *Result {
 	return r
 }
 
+// IsEmpty tells whether there is nothing to show.
+func (r *Result) IsEmpty() bool { return r.Text == "" && len(r.Fields) == 0 && len(r.Columns) == 0 }
+
 // Append adds what another result says. Rows are taken over when the columns are the same ones.
 func (r *Result) Append(more *Result) {
 	if more == nil {
@@ -272,8 +275,8 @@ func (r *Result) appendRows(dst []byte) []byte {
 func appendValue(dst []byte, kind Kind, v string) []byte {
 	switch kind {
 	case Int, Bytes:
-		if _, err := strconv.ParseInt(v, 10, 64); err == nil {
-			return append(dst, v...)
+		if n, err := strconv.ParseInt(v, 10, 64); err == nil {
+			return strconv.AppendInt(dst, n, 10) // not as it came: "007" is not JSON
 		}
 	case Bool:
 		if v == "true" || v == "false" {
