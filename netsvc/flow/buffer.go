@@ -6,25 +6,27 @@ import "errors"
 // otherwise: the largest stanza admitted by default.
 const DefaultBufferMax = 256 << 10
 
-// ErrBufferFull is returned by Fill when the Buffer holds its maximum and the
-// reader has not discarded any of it.
+// ErrBufferFull is what a reader gets whose Buffer holds its maximum of unread
+// bytes; it is final.
 var ErrBufferFull = errors.New("flow: buffer full")
 
 // Buffer holds the bytes read from a connection and not used yet. Its memory
-// is borrowed from the pool when bytes arrive and given back as soon as all
-// are discarded. The zero value is ready. One goroutine owns it.
+// is borrowed from a pool when bytes arrive and given back as soon as all are
+// discarded. The zero value is ready. One goroutine owns it at a time: the one
+// that calls Fill, or the Turn it is passed to.
 type Buffer struct {
 	pool *Pool
 	mem  []byte
-	r, w int
-	max  int
+	r, w int  // the unread bytes are mem[r:w]
+	max  int  // 0: DefaultBufferMax
+	lent bool // mem is a leader's, for the time of one Turn
 }
 
 // SetMax bounds the unread bytes; 0 means DefaultBufferMax.
 func (b *Buffer) SetMax(n int) { b.max = n }
 
-// Bytes returns what is unread. It is valid until the next Discard, Release
-// or Fill; the caller may change the bytes in place.
+// Bytes returns what is unread. It is valid until the next Discard, Release or
+// Fill and until the Turn ends; the caller may change the bytes in place.
 func (b *Buffer) Bytes() []byte { return b.mem[b.r:b.w] }
 
 // Len returns the number of unread bytes.
@@ -43,36 +45,69 @@ func (b *Buffer) Discard(n int) {
 
 // Release drops all bytes and gives the memory back.
 func (b *Buffer) Release() {
-	if b.mem != nil {
+	if b.mem != nil && !b.lent {
 		b.pool.Put(b.mem)
 	}
-	b.mem, b.r, b.w = nil, 0, 0
+	b.mem, b.r, b.w, b.lent = nil, 0, 0, false
 }
 
-// room returns free space behind the unread bytes, at least one byte of it,
-// or nil when the maximum is reached.
+// lend makes scratch the buffer's memory until settle, unless much is unread.
+func (b *Buffer) lend(pool *Pool, scratch []byte) {
+	n := b.Len()
+	if scratch == nil || n > len(scratch)/4 {
+		return
+	}
+	copy(scratch, b.Bytes())
+	b.Release()
+	b.pool, b.mem, b.w, b.lent = pool, scratch, n, true
+}
+
+// settle is called when the buffer is about to wait: what is unread moves to
+// memory of its own that is no larger than need be, or none.
+func (b *Buffer) settle() {
+	n := b.Len()
+	if n == 0 {
+		b.Release()
+		return
+	}
+	if !b.lent && classOf(n) == classOf(len(b.mem)) {
+		return
+	}
+	b.move(n)
+}
+
+// room returns free space behind the unread bytes, or nil when the maximum is
+// reached. A buffer without memory gets at least want bytes of it.
 func (b *Buffer) room(pool *Pool, want int) []byte {
-	max := b.max
-	if max == 0 {
-		max = DefaultBufferMax
+	limit := b.max
+	if limit == 0 {
+		limit = DefaultBufferMax
 	}
 	n := b.Len()
-	if n >= max {
+	if n >= limit {
 		return nil
 	}
-	if b.mem == nil {
+	switch {
+	case b.mem == nil:
 		b.pool = pool
 		b.mem = pool.Get(want)
-	}
-	if b.r > 0 && len(b.mem)-b.w < want {
+	case b.w < len(b.mem):
+	case b.r >= len(b.mem)/2:
+		// At least half is free in front: what is unread moves there,
+		// which costs less than half of what was read since.
 		copy(b.mem, b.mem[b.r:b.w])
 		b.r, b.w = 0, n
+	default:
+		b.move(2 * len(b.mem))
 	}
-	if b.w == len(b.mem) {
-		next := b.pool.Get(2 * n)
-		copy(next, b.mem[b.r:b.w])
-		b.pool.Put(b.mem)
-		b.mem, b.r, b.w = next, 0, n
-	}
-	return b.mem[b.w:min(len(b.mem), b.r+max)]
+	return b.mem[b.w:min(len(b.mem), b.r+limit)]
+}
+
+// move puts the unread bytes into another chunk, of at least size bytes.
+func (b *Buffer) move(size int) {
+	next := b.pool.Get(size)
+	n := copy(next, b.mem[b.r:b.w])
+	pool := b.pool
+	b.Release()
+	b.pool, b.mem, b.w = pool, next, n
 }

@@ -6,4 +6,41 @@
 // through, and the order and fate of what is written. It does not know any
 // protocol: what the bytes mean, and when a peer has said too much, is its
 // caller's business.
+//
+// # Reading
+//
+// A connection is read in one of two ways, and may change between them:
+//
+//   - Fill: a goroutine of the caller's parks until bytes arrive. Straight
+//     code, one goroutine (2.4 KB and more) for each connection: negotiation,
+//     and the few connections between servers.
+//   - Serve: the caller's Handler gets a Turn when bytes arrive, and nothing
+//     exists for the connection meanwhile but its state. This is for the many
+//     that idle.
+//
+// # Writing
+//
+// An Outbox takes Items from anybody and never blocks. The shards of a Pump
+// write what their outboxes hold, after the turns that filled them, so that
+// everything one round of reading made for a peer leaves in one system call.
+//
+// # Shards
+//
+// A Pump has a shard for each processor. A shard is one epoll set, a queue of
+// connections with something to read, a queue of connections with something
+// to write, and one leader: the goroutine that waits for the set and works off
+// both queues. A Turn may block (a disk, a lock): when the leader has not
+// moved for two milliseconds another one takes over, and the first ends when
+// its Turn does. A lone box therefore has as many goroutines as processors,
+// plus one for each Turn that is stuck.
+//
+// Connections without a file descriptor (net.Pipe, a simulated network) work
+// the same with goroutines that block, so that tests run in a synctest bubble.
+//
+// # Locks
+//
+// A connection's mutex guards its state and its outbox; a shard's guards its
+// queues; a pool's guards a free list. They are taken in this order, each for
+// a few lines, and none is held during a system call on a socket, a Turn, a
+// Done, or encryption.
 package flow

@@ -5,139 +5,142 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
-	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Gate bounds the unauthenticated connections of one or more listeners, in
-// all and for each address: an IPv4 address or an IPv6 /64, which is what one
-// customer has. All methods may be called concurrently.
-type Gate struct {
-	mu      sync.Mutex
-	total   int
-	perAddr int
-	count   int
-	byAddr  map[netip.Addr]int
+// The TCP options of accepted sockets. They are set on the listening socket,
+// from which Linux inherits them, so that accepting costs no further calls.
+const (
+	// keepIdle is long, for phones: each probe wakes a radio. Streams that
+	// must notice sooner have their own pings.
+	keepIdle     = 5 * time.Minute
+	keepInterval = 30 * time.Second
+	keepCount    = 4
+	// userTimeout is how long sent bytes may stay unacknowledged. The
+	// kernel's own limit is about a quarter of an hour, in which messages to
+	// a phone that left its network would seem delivered.
+	userTimeout = 2 * time.Minute
+)
+
+// DefaultHandshake bounds a direct TLS handshake unless told otherwise.
+const DefaultHandshake = 15 * time.Second
+
+// Listen listens on a TCP address with the socket options that fit this
+// package: keep-alive, a user timeout of two minutes, and TCP_NODELAY, since
+// outboxes gather what belongs together themselves. Multipath TCP is off: what
+// its sockets promise about short reads and time-outs is not documented.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	lc := net.ListenConfig{Control: tune, KeepAlive: -1}
+	lc.SetMultipathTCP(false)
+	return lc.Listen(ctx, "tcp", address)
 }
 
-// NewGate returns a gate for total connections and perAddr of each address;
-// 0 means no limit.
-func NewGate(total, perAddr int) *Gate {
-	return &Gate{total: total, perAddr: perAddr, byAddr: make(map[netip.Addr]int)}
-}
-
-// Ticket is the place of one connection; nil is a place without a gate.
-type Ticket struct {
-	gate *Gate
-	addr netip.Addr
-}
-
-// Enter takes a place for the peer at addr, nil when there is none.
-func (g *Gate) Enter(addr netip.Addr) *Ticket {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		prefix, _ := addr.Prefix(64)
-		addr = prefix.Addr()
+func tune(_, _ string, raw syscall.RawConn) error {
+	var err error
+	set := func(fd, level, option, value int) {
+		if err == nil {
+			err = unix.SetsockoptInt(fd, level, option, value)
+		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.total > 0 && g.count >= g.total || g.perAddr > 0 && g.byAddr[addr] >= g.perAddr {
-		return nil
+	if failed := raw.Control(func(p uintptr) {
+		fd := int(p)
+		set(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepIdle.Seconds()))
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepInterval.Seconds()))
+		set(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepCount)
+		set(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
+	}); failed != nil {
+		return failed
 	}
-	g.count++
-	g.byAddr[addr]++
-	return &Ticket{gate: g, addr: addr}
+	return err
 }
 
-// Leave gives the place back; call it once.
-func (t *Ticket) Leave() {
-	if t == nil || t.gate == nil {
-		return
-	}
-	g := t.gate
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.count--
-	if g.byAddr[t.addr]--; g.byAddr[t.addr] == 0 {
-		delete(g.byAddr, t.addr)
-	}
-}
-
-// Set changes the limits; connections already inside stay.
-func (g *Gate) Set(total, perAddr int) {
-	g.mu.Lock()
-	g.total, g.perAddr = total, perAddr
-	g.mu.Unlock()
-}
-
-// Count returns how many places are taken.
-func (g *Gate) Count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.count
-}
-
-// Listener accepts connections for a Pump.
+// Listener accepts connections for a Pump. Its fields are set before Serve.
 type Listener struct {
 	Pump *Pump
-	Gate *Gate       // nil: no limit
-	TLS  *tls.Config // not nil: direct TLS; which protocol is c.TLS().NegotiatedProtocol
-	// Handshake bounds the direct TLS handshake; 0 means 10 seconds.
-	Handshake time.Duration
-	// Handle gets each connection, on a goroutine of its own.
+	Gate *Gate // nil: no limits
+	// TLS, if not nil, makes it direct TLS. Which of its NextProtos the
+	// peer chose is in Conn.TLS().NegotiatedProtocol.
+	TLS       *tls.Config
+	Handshake time.Duration // 0: DefaultHandshake
+	// Handle gets each connection on a goroutine of its own, which it may
+	// use as the connection's reader. The connection counts against the
+	// Gate until Conn.Admitted or its end.
 	Handle func(*Conn)
+	// Failed, if not nil, is told why accepting or a direct handshake
+	// failed. It must not block.
+	Failed func(peer net.Addr, err error)
 }
 
-// Serve accepts from ln until ln is closed and then returns nil; another
-// error that does not pass ends it too. Connections live on.
-func (l *Listener) Serve(ln net.Listener) error {
-	var pause time.Duration
+// Serve accepts from ln until ctx is done, then closes ln and returns nil. Any
+// other error is returned only if it is not one that passes, such as running
+// out of descriptors: then Serve waits and tries again. Connections live on.
+func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	pause := time.Duration(0)
 	for {
 		nc, err := ln.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			pause = 0
+			l.accept(ctx, nc)
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default:
+			l.failed(nil, err)
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			time.Sleep(pause)
-			continue
-		}
-		pause = 0
-		var ticket *Ticket
-		if ap, ok := addrOf(nc.RemoteAddr()); ok && l.Gate != nil {
-			if ticket = l.Gate.Enter(ap); ticket == nil {
-				nc.Close()
-				continue
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
 			}
 		}
-		c := l.Pump.NewConn(nc)
-		c.ticket = ticket
-		go l.start(c)
 	}
 }
 
-func (l *Listener) start(c *Conn) {
+func (l *Listener) accept(ctx context.Context, nc net.Conn) {
+	var t *ticket
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok && l.Gate != nil {
+		if t = l.Gate.enter(a.AddrPort().Addr()); t == nil {
+			nc.Close()
+			return
+		}
+	}
+	c := l.Pump.NewConn(nc)
+	c.mu.Lock()
+	if c.closed {
+		t.leave()
+	} else {
+		c.ticket = t
+	}
+	c.mu.Unlock()
+	go l.start(ctx, c)
+}
+
+func (l *Listener) start(ctx context.Context, c *Conn) {
 	if l.TLS != nil {
 		limit := l.Handshake
 		if limit == 0 {
-			limit = 10 * time.Second
+			limit = DefaultHandshake
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		err := c.StartTLS(ctx, l.TLS)
 		cancel()
 		if err != nil {
-			c.Close()
+			l.failed(c.RemoteAddr(), err)
 			return
 		}
 	}
 	l.Handle(c)
 }
 
-func addrOf(a net.Addr) (netip.Addr, bool) {
-	t, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}, false
+func (l *Listener) failed(peer net.Addr, err error) {
+	if l.Failed != nil {
+		l.Failed(peer, err)
 	}
-	return t.AddrPort().Addr(), true
 }

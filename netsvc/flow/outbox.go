@@ -1,184 +1,233 @@
 package flow
 
 import (
-	"sync"
+	"context"
+	"net"
 	"time"
 )
 
-// DefaultStall is how long a peer may take nothing at all before its
-// connection is closed.
-const DefaultStall = 60 * time.Second
+const (
+	// DefaultLimit is an outbox's byte limit unless told otherwise.
+	DefaultLimit = 256 << 10
+	// DefaultStall is how long a peer may take nothing of what waits for
+	// it before its connection is closed.
+	DefaultStall = 60 * time.Second
+)
 
-// Done is told the fate of an Item, once, in the order of Adds, with no lock
-// of this package held. It must not block.
+// Done is told the fate of an Item, once.
 type Done interface {
-	// Written says whether the Item's last byte was accepted by the kernel.
+	// Written says whether the kernel accepted the Item's last byte. The
+	// calls of one connection come in the order of its Adds and never from
+	// within Add, Close or Kill; no lock of this package is held. It must
+	// not block.
 	Written(ok bool)
 }
 
-// Item is one indivisible piece of output: its segments, written one after
-// the other. The bytes may be shared with other outboxes and must never
-// change; the Segs slice itself is not kept.
+// Item is one indivisible piece of output: its segments, one after the other.
+// The bytes may be shared with other outboxes and must never change; the Segs
+// slice itself is not kept.
 type Item struct {
 	Segs [][]byte
 	Done Done // nil: nobody asks
 }
 
-// Outbox queues what a connection has to write. Adding never blocks; a
-// goroutine writes only while bytes wait. Its mutex owns its state and is
-// held for appends only.
+// Outbox queues what a connection has to write. Adding never blocks and does
+// no I/O; the connection's shard writes. Its state is owned by the
+// connection's mutex.
 type Outbox struct {
-	conn *Conn
+	conn  *Conn
+	limit int
+	queue *queue // nil when nothing waits
 
-	mu      sync.Mutex
-	idle    sync.Cond // signalled when nothing waits
-	limit   int
-	waiting int // bytes added and not yet written
-	queue   []entry
-	writing bool
-	closed  bool // no more Adds
-	dead    bool // the socket is closed
+	// Positions in the stream of bytes before encryption. added-written is
+	// what counts against the limit.
+	added, written uint64
+	sealed         uint64 // encrypted, and perhaps not yet accepted
+	sent           uint64 // bytes the kernel accepted, encrypted or not
+
+	queued  bool // waits to be flushed
+	writing bool // somebody holds the writing token
+	stalled bool // waits for the socket to take more
+	held    bool // a handshake is under way: nothing is sealed
+	closing bool // Close was called: no more Adds
+	shut    bool // our direction of the socket is shut
+
+	stall *time.Timer
+	grace *time.Timer
+	idle  chan struct{} // closed when nothing waits; nil: nobody asks
 }
 
-type entry struct {
-	buf  []byte
-	done Done
-}
-
-// NewOutbox returns the outbox of c, which holds at most limit bytes that the
-// kernel has not accepted yet.
+// NewOutbox returns the outbox of c, which from now on holds at most limit
+// bytes that the kernel has not accepted.
 func NewOutbox(c *Conn, limit int) *Outbox {
-	o := &Outbox{conn: c, limit: limit}
-	o.idle.L = &o.mu
-	return o
+	c.out.SetLimit(limit)
+	return &c.out
 }
 
-// Add queues it. It never blocks; false means over the byte limit or closed,
-// and nothing was added: Done is not called.
+// SetLimit changes the byte limit; what waits already stays.
+func (o *Outbox) SetLimit(limit int) {
+	o.conn.mu.Lock()
+	o.limit = limit
+	o.conn.mu.Unlock()
+}
+
+// Add queues it. It never blocks. False means over the byte limit, or closed:
+// nothing was added, and Done will not be called.
 func (o *Outbox) Add(it Item) bool {
 	n := 0
 	for _, s := range it.Segs {
 		n += len(s)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed || n > o.limit-o.waiting {
+	c := o.conn
+	c.mu.Lock()
+	if c.closed || o.closing || n > c.pump.squeezed(o.limit)-int(o.added-o.written) {
+		c.mu.Unlock()
 		return false
 	}
-	o.append(it, n)
+	q := o.open()
+	for _, s := range it.Segs {
+		q.add(c.pump.pool(), s)
+	}
+	o.added += uint64(n)
+	if it.Done != nil {
+		q.marks = append(q.marks, mark{o.added, it.Done})
+	}
+	o.schedule()
+	c.mu.Unlock()
 	return true
 }
 
 // AddBytes is Add of a single segment that nobody asks about.
-func (o *Outbox) AddBytes(b []byte) bool {
-	return o.Add(Item{Segs: [][]byte{b}})
+func (o *Outbox) AddBytes(p []byte) bool {
+	c := o.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || o.closing || len(p) > c.pump.squeezed(o.limit)-int(o.added-o.written) {
+		return false
+	}
+	o.push(p)
+	return true
 }
 
-func (o *Outbox) append(it Item, n int) {
-	buf := make([]byte, 0, n)
-	for _, s := range it.Segs {
-		buf = append(buf, s...)
+// push adds p whatever the limit. The caller holds the mutex.
+func (o *Outbox) push(p []byte) {
+	o.open().add(o.conn.pump.pool(), p)
+	o.added += uint64(len(p))
+	o.schedule()
+}
+
+func (o *Outbox) open() *queue {
+	if o.queue == nil {
+		o.queue = o.conn.pump.queues().get()
 	}
-	o.waiting += n
-	o.queue = append(o.queue, entry{buf, it.Done})
-	if !o.writing {
-		o.writing = true
-		go o.run()
+	return o.queue
+}
+
+// schedule sees to it that somebody flushes. The caller holds the mutex.
+func (o *Outbox) schedule() {
+	c := o.conn
+	if o.queued || o.writing || o.stalled && !c.closed {
+		return
+	}
+	o.queued = true
+	if c.shard != nil {
+		c.shard.pushDirty(c)
+	} else {
+		go c.flush()
 	}
 }
 
 // Waiting returns how many bytes the kernel has not accepted yet.
 func (o *Outbox) Waiting() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.waiting
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return int(o.added - o.written)
 }
 
-// SetLimit changes the byte limit; what waits already stays.
-func (o *Outbox) SetLimit(n int) {
-	o.mu.Lock()
-	o.limit = n
-	o.mu.Unlock()
-}
-
-// Flushed blocks until nothing waits or the outbox is dead. A reader calls it
-// before StartTLS.
-func (o *Outbox) Flushed() {
-	o.mu.Lock()
-	for o.writing && !o.dead {
-		o.idle.Wait()
-	}
-	o.mu.Unlock()
-}
-
-func (o *Outbox) run() {
-	o.mu.Lock()
-	for len(o.queue) > 0 && !o.dead {
-		batch := o.queue
-		o.queue = nil
-		o.mu.Unlock()
-		for i, e := range batch {
-			o.conn.nc.SetWriteDeadline(time.Now().Add(DefaultStall))
-			_, err := o.conn.write(e.buf)
-			if err != nil {
-				o.Kill()
-				o.mu.Lock()
-				rest := o.queue
-				o.queue = nil
-				o.mu.Unlock()
-				tell(batch[i:], false)
-				tell(rest, false)
-				break
-			}
-			tell(batch[i:i+1], true)
-			o.mu.Lock()
-			o.waiting -= len(e.buf)
-			o.mu.Unlock()
-		}
-		o.mu.Lock()
-	}
-	o.writing = false
-	o.idle.Broadcast()
-	closing := o.closed
-	rest := o.queue
-	o.queue = nil
-	o.mu.Unlock()
-	tell(rest, false)
-	if closing {
-		o.Kill()
-	}
-}
-
-func tell(es []entry, ok bool) {
-	for _, e := range es {
-		if e.done != nil {
-			e.done.Written(ok)
-		}
-	}
-}
-
-// Close takes no more Items, writes what waits and then farewell, and closes
-// the connection; after grace it closes it whatever still waits. It does not
-// block. A second Close changes nothing.
+// Close takes no more Items, writes what waits and then farewell, and shuts
+// our direction of the socket. The reader goes on: the connection closes when
+// the peer has shut its direction too, and after grace in any case. Close does
+// not block; a second one changes nothing.
 func (o *Outbox) Close(grace time.Duration, farewell []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
+	c := o.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || o.closing {
 		return
 	}
-	o.append(Item{Segs: [][]byte{farewell}}, len(farewell))
-	o.closed = true
-	time.AfterFunc(grace, o.Kill)
+	o.closing = true
+	o.push(farewell)
+	o.grace = time.AfterFunc(grace, o.Kill)
 }
 
 // Kill closes the connection at once. What waits is reported as not written.
-func (o *Outbox) Kill() {
-	o.mu.Lock()
-	o.closed = true
-	dead := o.dead
-	o.dead = true
-	o.mu.Unlock()
-	if !dead {
-		o.conn.Close()
+func (o *Outbox) Kill() { o.conn.Close() }
+
+// drain waits until everything that was added is written.
+func (o *Outbox) drain(ctx context.Context) error {
+	c := o.conn
+	c.mu.Lock()
+	for !c.closed && (o.added != o.written || o.writing) {
+		if o.idle == nil {
+			o.idle = make(chan struct{})
+		}
+		idle := o.idle
+		c.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		c.mu.Lock()
 	}
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	o.held = true
+	o.sealed = o.written
+	return nil
+}
+
+// signalIdle wakes who waits in drain. The caller holds the mutex.
+func (o *Outbox) signalIdle() {
+	if o.idle != nil {
+		close(o.idle)
+		o.idle = nil
+	}
+}
+
+func (o *Outbox) stopTimers() {
+	for _, t := range []**time.Timer{&o.stall, &o.grace} {
+		if *t != nil {
+			(*t).Stop()
+			*t = nil
+		}
+	}
+}
+
+// stuck starts, when the socket takes no more, to watch whether it ever does
+// again. The caller holds the mutex.
+func (o *Outbox) stuck() {
+	o.stalled = true
+	if o.stall != nil {
+		return
+	}
+	seen := o.sent
+	limit := o.conn.pump.stall()
+	o.stall = time.AfterFunc(limit, func() {
+		c := o.conn
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case c.closed || o.stall == nil:
+		case !o.stalled:
+			o.stall = nil
+		case o.sent == seen:
+			c.closeLocked()
+		default:
+			seen = o.sent
+			o.stall.Reset(limit)
+		}
+	})
 }

@@ -1,44 +1,74 @@
 package flow
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync"
 
 // classes are the sizes of pooled chunks in bytes. A stanza fits the first,
-// a busy reader uses the third, the last holds the largest stanza we admit.
+// a leader reads with the fourth, the last holds the largest stanza admitted.
 var classes = [...]int{2 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10}
 
-// Pool keeps byte chunks of a few sizes for reuse. What it keeps is bounded:
+// DefaultKeep is how many bytes a Pool keeps for reuse unless told otherwise.
+const DefaultKeep = 2 << 20
+
+// Pool lends byte chunks of a few sizes. What it keeps for reuse is bounded:
 // a chunk given back beyond the bound is left to the collector. All methods
 // may be called concurrently, and on a nil Pool, which never keeps anything.
 type Pool struct {
-	keep    atomic.Int64 // most bytes kept, over all classes
-	kept    atomic.Int64
-	out     atomic.Int64 // bytes borrowed and not yet given back
-	misses  atomic.Uint64
-	borrows atomic.Uint64
-	class   [len(classes)]struct {
-		mu   sync.Mutex
-		free [][]byte
-	}
+	class [len(classes)]class
+
+	mu   sync.Mutex // guards keep and, with the class's own lock, each share
+	keep int64
 }
 
-// PoolStats is a reading of a Pool's counters. Byte figures are momentary.
+// class is the free list of one size.
+type class struct {
+	mu              sync.Mutex
+	share           int // most chunks kept
+	free            [][]byte
+	borrows, misses uint64
+	out             int64 // chunks
+}
+
+// PoolStats is a reading of a Pool's counters. The byte figures are momentary.
 type PoolStats struct {
-	Borrows, Misses uint64 // chunks handed out, and those of them newly made
-	Out, Kept       int64  // bytes in use, bytes waiting for reuse
+	Borrows uint64 // chunks lent since the start
+	Misses  uint64 // those of them that had to be made
+	Out     int64  // bytes lent now
+	Kept    int64  // bytes waiting for reuse
+	Keep    int64  // most bytes that may wait
 }
 
 // NewPool returns a pool that keeps at most keep bytes for reuse.
 func NewPool(keep int64) *Pool {
 	p := new(Pool)
-	p.keep.Store(keep)
+	p.SetKeep(keep)
 	return p
 }
 
+// SetKeep changes how many bytes may wait for reuse and drops what is too
+// much. The memory guard halves it when the board runs short.
+func (p *Pool) SetKeep(keep int64) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep = keep
+	for k := range p.class {
+		c := &p.class[k]
+		c.mu.Lock()
+		// Each class has an equal share, so that a burst of one size
+		// cannot leave the others without.
+		c.share = int(keep / int64(len(classes)) / int64(classes[k]))
+		for len(c.free) > c.share {
+			c.free[len(c.free)-1] = nil
+			c.free = c.free[:len(c.free)-1]
+		}
+		c.mu.Unlock()
+	}
+}
+
 // Get returns a chunk of at least n bytes, of length equal to its capacity.
-// Larger than the largest class is made to measure and never kept.
+// What is larger than the largest class is made to measure and never kept.
 func (p *Pool) Get(n int) []byte {
 	k := classOf(n)
 	if k < 0 {
@@ -47,20 +77,19 @@ func (p *Pool) Get(n int) []byte {
 	if p == nil {
 		return make([]byte, classes[k])
 	}
-	p.borrows.Add(1)
-	p.out.Add(int64(classes[k]))
 	c := &p.class[k]
 	c.mu.Lock()
+	c.borrows++
+	c.out++
 	if i := len(c.free) - 1; i >= 0 {
 		b := c.free[i]
 		c.free[i] = nil
 		c.free = c.free[:i]
 		c.mu.Unlock()
-		p.kept.Add(-int64(len(b)))
 		return b
 	}
+	c.misses++
 	c.mu.Unlock()
-	p.misses.Add(1)
 	return make([]byte, classes[k])
 }
 
@@ -71,39 +100,34 @@ func (p *Pool) Put(b []byte) {
 	if p == nil || k < 0 || classes[k] != len(b) {
 		return
 	}
-	p.out.Add(-int64(len(b)))
-	if p.kept.Add(int64(len(b))) > p.keep.Load() {
-		p.kept.Add(-int64(len(b)))
-		return
-	}
 	c := &p.class[k]
 	c.mu.Lock()
-	c.free = append(c.free, b)
-	c.mu.Unlock()
-}
-
-// SetKeep changes how many bytes may wait for reuse and drops what is too
-// much; the memory guard halves it when the board runs short.
-func (p *Pool) SetKeep(keep int64) {
-	p.keep.Store(keep)
-	for k := len(classes) - 1; k >= 0 && p.kept.Load() > keep; k-- {
-		c := &p.class[k]
-		c.mu.Lock()
-		for i := len(c.free) - 1; i >= 0 && p.kept.Load() > keep; i-- {
-			p.kept.Add(-int64(len(c.free[i])))
-			c.free[i] = nil
-			c.free = c.free[:i]
-		}
-		c.mu.Unlock()
+	c.out--
+	if len(c.free) < c.share {
+		c.free = append(c.free, b)
 	}
+	c.mu.Unlock()
 }
 
 // Stats reads the counters.
 func (p *Pool) Stats() PoolStats {
+	var s PoolStats
 	if p == nil {
-		return PoolStats{}
+		return s
 	}
-	return PoolStats{Borrows: p.borrows.Load(), Misses: p.misses.Load(), Out: p.out.Load(), Kept: p.kept.Load()}
+	p.mu.Lock()
+	s.Keep = p.keep
+	p.mu.Unlock()
+	for k := range p.class {
+		c := &p.class[k]
+		c.mu.Lock()
+		s.Borrows += c.borrows
+		s.Misses += c.misses
+		s.Out += c.out * int64(classes[k])
+		s.Kept += int64(len(c.free)) * int64(classes[k])
+		c.mu.Unlock()
+	}
+	return s
 }
 
 // classOf returns the smallest class that holds n bytes, or -1.

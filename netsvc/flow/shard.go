@@ -1,0 +1,401 @@
+package flow
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// stuckAfter is how long a leader may stay in one Turn or flush before
+	// another takes over. Shorter wakes the processor for nothing, longer
+	// is felt by those who wait behind.
+	stuckAfter = 2 * time.Millisecond
+	// scratchSize is what a leader reads with.
+	scratchSize = 64 << 10
+	// roundMax is how many Turns are taken before what they wrote is
+	// flushed: enough to gather, few enough that the first does not wait
+	// long for the last.
+	roundMax = 64
+)
+
+// shard is one epoll set with its connections and its leader; see the package
+// comment. Its mutex owns all of it.
+type shard struct {
+	pump *Pump
+
+	mu    sync.Mutex
+	conns []*Conn // by descriptor
+	gen   int32
+	count int
+	ready fifo // connections whose Turn is due
+	dirty fifo // connections with something to write
+
+	epoll  int
+	file   *os.File // the epoll set, as package os's poller sees it
+	raw    syscall.RawConn
+	closed bool
+
+	leader  uint32 // which leader is the present one
+	asleep  bool   // it waits for the set
+	steps   uint64 // grows with each Turn and flush it begins
+	watch   *time.Timer
+	watched bool   // the timer runs
+	seen    uint64 // steps at its last tick
+
+	turns, flushes, takeovers uint64
+}
+
+func (s *shard) init(p *Pump) {
+	s.pump = p
+	s.epoll = -1
+}
+
+// open makes the epoll set and the first leader. The set is itself watched by
+// the runtime's poller, so a leader that waits is a parked goroutine, not a
+// thread. The caller holds mu.
+func (s *shard) open() error {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return os.NewSyscallError("fcntl", err)
+	}
+	file := os.NewFile(uintptr(fd), "epoll")
+	raw, err := file.SyscallConn()
+	if err == nil {
+		// Fails on a file that the runtime's poller did not take.
+		err = file.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		file.Close()
+		return err
+	}
+	s.epoll, s.file, s.raw = fd, file, raw
+	s.leader++
+	go s.lead(s.leader)
+	return nil
+}
+
+// add puts c, whose descriptor is set, into the set. Edge-triggered, for both
+// directions and once for all: no further system call changes the interest.
+func (s *shard) add(c *Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	if s.epoll < 0 {
+		if err := s.open(); err != nil {
+			return err
+		}
+	}
+	for c.fd >= len(s.conns) {
+		s.conns = append(s.conns, nil)
+	}
+	s.gen++
+	c.gen = s.gen
+	c.shard = s
+	s.conns[c.fd] = c
+	event := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET,
+		Fd:     int32(c.fd),
+		Pad:    c.gen,
+	}
+	if err := unix.EpollCtl(s.epoll, unix.EPOLL_CTL_ADD, c.fd, &event); err != nil {
+		s.conns[c.fd] = nil
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	s.count++
+	return nil
+}
+
+// remove forgets c; closing its descriptor takes it out of the set.
+func (s *shard) remove(c *Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c.fd] = nil
+	s.count--
+}
+
+// pushReady queues c for its Turn.
+func (s *shard) pushReady(c *Conn) {
+	s.mu.Lock()
+	s.ready.push(c)
+	s.wake()
+	s.mu.Unlock()
+}
+
+// pushDirty queues c to be flushed.
+func (s *shard) pushDirty(c *Conn) {
+	s.mu.Lock()
+	s.dirty.push(c)
+	s.wake()
+	s.mu.Unlock()
+}
+
+// wake wakes the leader if it sleeps. The caller holds mu.
+func (s *shard) wake() {
+	if s.closed {
+		// Nobody leads any more: what comes late is done one by one.
+		go s.rest()
+		return
+	}
+	if s.asleep {
+		s.asleep = false
+		// The cheapest way into the runtime's poller: no system call.
+		s.file.SetReadDeadline(woken)
+	}
+}
+
+// lead is the leader's life. It ends when another took over or the shard is
+// closed.
+func (s *shard) lead(me uint32) {
+	var events [128]unix.EpollEvent
+	var hits [len(events)]*Conn
+	var n int
+	poll := func(fd uintptr) bool {
+		var err error
+		for {
+			n, err = unix.EpollWait(int(fd), events[:], 0)
+			if err != unix.EINTR {
+				break
+			}
+		}
+		return n != 0
+	}
+	for {
+		if !s.work(me) {
+			return
+		}
+		n = 0
+		err := s.raw.Read(poll)
+		leads := s.woke(me, err)
+		// What the set told is passed on even by a leader that has been
+		// replaced: edges come once.
+		s.mu.Lock()
+		found := hits[:0]
+		for i := range events[:max(n, 0)] {
+			e := &events[i]
+			if c := s.conns[e.Fd]; c != nil && c.gen == e.Pad {
+				found = append(found, c)
+			} else {
+				found = append(found, nil)
+			}
+		}
+		s.mu.Unlock()
+		for i, c := range found {
+			if c != nil {
+				c.edge(events[i].Events)
+			}
+		}
+		clear(found)
+		if !leads {
+			return
+		}
+	}
+}
+
+// work takes turns and flushes until both queues are empty, and then declares
+// the leader asleep. False means that it leads no more.
+func (s *shard) work(me uint32) bool {
+	var scratch []byte
+	defer func() { s.pump.pool().Put(scratch) }()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.leader == me && !s.closed {
+		if s.ready.empty() && s.dirty.empty() {
+			s.asleep = true
+			return true
+		}
+		if scratch == nil && !s.ready.empty() {
+			scratch = s.pump.pool().Get(scratchSize)
+		}
+		for n := min(s.ready.len(), roundMax); n > 0 && !s.ready.empty(); n-- {
+			c := s.ready.pop()
+			s.steps++
+			s.turns++
+			s.mu.Unlock()
+			c.turn(scratch)
+			s.mu.Lock()
+			if s.leader != me {
+				return false
+			}
+		}
+		for n := s.dirty.len(); n > 0 && !s.dirty.empty(); n-- {
+			c := s.dirty.pop()
+			s.steps++
+			s.flushes++
+			s.mu.Unlock()
+			c.flush()
+			s.mu.Lock()
+			if s.leader != me {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// woke is called when the leader has waited. False means that it leads no more.
+func (s *shard) woke(me uint32, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asleep = false
+	if s.closed || s.leader != me {
+		return false
+	}
+	if err != nil {
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+		s.file.SetReadDeadline(time.Time{})
+	}
+	if !s.watched {
+		s.watched = true
+		s.seen = s.steps
+		if s.watch == nil {
+			s.watch = time.AfterFunc(stuckAfter, s.tick)
+		} else {
+			s.watch.Reset(stuckAfter)
+		}
+	}
+	return true
+}
+
+// tick replaces a leader that has not moved since the last tick. It runs only
+// while a leader is awake.
+func (s *shard) tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asleep || s.closed {
+		s.watched = false
+		return
+	}
+	if s.steps == s.seen {
+		s.takeovers++
+		s.leader++
+		go s.lead(s.leader)
+	}
+	s.seen = s.steps
+	s.watch.Reset(stuckAfter)
+}
+
+// edge takes note of what the poller saw.
+func (c *Conn) edge(events uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.hangup = true
+		c.readable = true
+	}
+	if events&unix.EPOLLIN != 0 {
+		c.readable = true
+	}
+	if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.writable = true
+		if c.out.stalled {
+			c.out.stalled = false
+			c.out.schedule()
+		}
+	}
+	if c.readable {
+		c.rouse()
+	}
+}
+
+// close closes all connections and ends the leader.
+func (s *shard) close() error {
+	s.mu.Lock()
+	if s.closed || s.epoll < 0 {
+		s.closed = true
+		s.mu.Unlock()
+		return nil
+	}
+	var all []*Conn
+	for _, c := range s.conns {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range all {
+		c.Close()
+	}
+	s.mu.Lock()
+	s.closed = true
+	if s.watch != nil {
+		s.watch.Stop()
+	}
+	s.mu.Unlock()
+	err := s.file.Close()
+	s.rest()
+	return err
+}
+
+// rest does what is left in the queues of a closed shard.
+func (s *shard) rest() {
+	for {
+		s.mu.Lock()
+		var turn, flush *Conn
+		switch {
+		case !s.ready.empty():
+			turn = s.ready.pop()
+		case !s.dirty.empty():
+			flush = s.dirty.pop()
+		}
+		s.mu.Unlock()
+		switch {
+		case turn != nil:
+			turn.turn(nil)
+		case flush != nil:
+			flush.flush()
+		default:
+			return
+		}
+	}
+}
+
+func (s *shard) addStats(p *PumpStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Conns += s.count
+	p.Turns += s.turns
+	p.Flushes += s.flushes
+	p.Takeovers += s.takeovers
+}
+
+// fifo is a queue of connections.
+type fifo struct {
+	list []*Conn
+	head int
+}
+
+func (f *fifo) empty() bool { return f.head == len(f.list) }
+func (f *fifo) len() int    { return len(f.list) - f.head }
+
+func (f *fifo) push(c *Conn) {
+	if f.head > 32 && f.head > len(f.list)/2 {
+		n := copy(f.list, f.list[f.head:])
+		clear(f.list[n:])
+		f.list, f.head = f.list[:n], 0
+	}
+	f.list = append(f.list, c)
+}
+
+func (f *fifo) pop() *Conn {
+	c := f.list[f.head]
+	f.list[f.head] = nil
+	f.head++
+	if f.head == len(f.list) {
+		f.list, f.head = f.list[:0], 0
+	}
+	return c
+}
