@@ -480,7 +480,7 @@ func TestPipeInBubble(t *testing.T) {
 					t.Fatalf("after %v: %v", time.Since(start), err)
 				}
 				c.Outbox().AddBytes([]byte("bye"))
-				c.Outbox().Close(time.Minute, []byte("!"))
+				c.Outbox().Close(time.Minute, []byte("!"), nil)
 				rest, err := io.ReadAll(peer)
 				if string(rest) != "bye!" || err != nil {
 					t.Fatalf("%q, %v", rest, err)

@@ -147,17 +147,25 @@ func (o *Outbox) Waiting() int {
 // Close takes no more Items, writes what waits and then farewell, and shuts
 // our direction of the socket. The reader goes on: the connection closes when
 // the peer has shut its direction too, and after grace in any case. Close does
-// not block; a second one changes nothing.
-func (o *Outbox) Close(grace time.Duration, farewell []byte) {
+// not block; a second one writes nothing.
+//
+// last, if not nil, is told after the Done of every Item, always: whether
+// farewell was written.
+func (o *Outbox) Close(grace time.Duration, farewell []byte, last Done) {
 	c := o.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || o.closing {
-		return
+	first := !c.closed && !o.closing
+	if first {
+		o.closing = true
+		o.push(farewell)
+		o.grace = time.AfterFunc(grace, o.Kill)
 	}
-	o.closing = true
-	o.push(farewell)
-	o.grace = time.AfterFunc(grace, o.Kill)
+	if last != nil {
+		q := o.open()
+		q.marks = append(q.marks, mark{o.added, last})
+		o.schedule()
+	}
 }
 
 // Kill closes the connection at once. What waits is reported as not written.

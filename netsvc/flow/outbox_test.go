@@ -232,8 +232,8 @@ func TestCloseSaysFarewell(t *testing.T) {
 		c.Serve(new(Buffer), h)
 		f := new(fates)
 		out.Add(Item{Segs: [][]byte{pattern(1 << 20)}, Done: done{f, 0}})
-		out.Close(patience, []byte("</stream>"))
-		out.Close(patience, []byte("twice"))
+		out.Close(patience, []byte("</stream>"), nil)
+		out.Close(patience, []byte("twice"), nil)
 		if out.AddBytes([]byte("x")) {
 			t.Fatal("added behind the farewell")
 		}
@@ -270,7 +270,7 @@ func TestGraceEnds(t *testing.T) {
 		c.Serve(new(Buffer), h)
 		f := new(fates)
 		out.Add(Item{Segs: [][]byte{pattern(32 << 20)}, Done: done{f, 0}})
-		out.Close(10*time.Millisecond, []byte("never read"))
+		out.Close(10*time.Millisecond, []byte("never read"), nil)
 		if err := receive(t, h.ends); err == nil {
 			t.Fatal("no final error")
 		}
@@ -298,7 +298,7 @@ func TestHalfOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Outbox().AddBytes([]byte("still here"))
-		c.Outbox().Close(patience, []byte("."))
+		c.Outbox().Close(patience, []byte("."), nil)
 		rest, err := io.ReadAll(half)
 		if string(rest) != "still here." || err != nil {
 			t.Fatalf("%q, %v", rest, err)
