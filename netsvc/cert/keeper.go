@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"linnet/netsvc/wire/sasl"
 )
 
 const (
@@ -150,8 +152,8 @@ type Set struct {
 type entry struct {
 	domain   string
 	cert     *tls.Certificate
-	local    bool // issued by the local CA
-	endPoint []byte
+	local    bool         // issued by the local CA
+	endPoint sasl.Binding // none where RFC 5929 defines none (Ed25519)
 	configs  [protocols]*tls.Config
 }
 
@@ -187,7 +189,7 @@ func build(o Options) (*Set, error) {
 			}
 			e.local = true
 		}
-		e.endPoint = endPoint(e.cert.Leaf)
+		e.endPoint, _ = EndPoint(e.cert.Leaf)
 		s.entries = append(s.entries, e)
 		s.byName[asciiName(d)] = e
 	}

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"linnet/netsvc/wire/sasl"
 )
 
 // ends are two ends of a loopback connection. A pipe will not do: in a resumed
@@ -144,16 +146,18 @@ func TestHandshake(t *testing.T) {
 func checkBindings(t *testing.T, set *Set, s, c *tls.ConnectionState, domain string) {
 	t.Helper()
 	got := set.Bindings(s, domain)
-	var want []Binding
-	if data, err := Exporter(c); err == nil {
-		want = append(want, Binding{"tls-exporter", data})
+	var want []sasl.Binding
+	if b, ok := Exporter(c); ok {
+		want = append(want, b)
 	}
-	data, err := EndPoint(c)
-	if err != nil {
-		t.Fatal(err)
+	b, ok := EndPoint(c.PeerCertificates[0])
+	if !ok {
+		t.Fatal("no end point")
 	}
-	want = append(want, Binding{"tls-server-end-point", data})
-	if !slices.EqualFunc(got, want, func(a, b Binding) bool { return a.Type == b.Type && bytes.Equal(a.Data, b.Data) && len(a.Data) >= 32 }) {
+	want = append(want, b)
+	if !slices.EqualFunc(got, want, func(a, b sasl.Binding) bool {
+		return a.Type == b.Type && bytes.Equal(a.Data, b.Data) && len(a.Data) >= 32
+	}) {
 		t.Errorf("server has %x, client %x", got, want)
 	}
 	if s.Version == tls.VersionTLS13 != (len(got) == 2) {
@@ -189,6 +193,7 @@ func TestResumption(t *testing.T) {
 
 func TestEndPointHash(t *testing.T) {
 	raw := []byte("certificate")
+	sum := sha256.Sum256(raw)
 	for _, c := range []struct {
 		algorithm x509.SignatureAlgorithm
 		size      int
@@ -196,11 +201,11 @@ func TestEndPointHash(t *testing.T) {
 		{x509.MD5WithRSA, 32}, {x509.SHA1WithRSA, 32}, {x509.ECDSAWithSHA1, 32}, {x509.SHA256WithRSA, 32}, {x509.ECDSAWithSHA256, 32},
 		{x509.SHA384WithRSA, 48}, {x509.ECDSAWithSHA384, 48}, {x509.SHA512WithRSAPSS, 64}, {x509.PureEd25519, 0},
 	} {
-		got := endPoint(&x509.Certificate{Raw: raw, SignatureAlgorithm: c.algorithm})
-		if len(got) != c.size {
-			t.Errorf("%v: %d bytes, want %d", c.algorithm, len(got), c.size)
+		got, ok := EndPoint(&x509.Certificate{Raw: raw, SignatureAlgorithm: c.algorithm})
+		if len(got.Data) != c.size || ok != (c.size > 0) {
+			t.Errorf("%v: %d bytes, want %d", c.algorithm, len(got.Data), c.size)
 		}
-		if sum := sha256.Sum256(raw); c.size == 32 && !bytes.Equal(got, sum[:]) {
+		if c.size == 32 && !bytes.Equal(got.Data, sum[:]) {
 			t.Errorf("%v: not SHA-256", c.algorithm)
 		}
 	}

@@ -1,0 +1,222 @@
+package account
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linnet/netsvc/wire/jid"
+)
+
+var (
+	home   = netip.MustParseAddr("192.0.2.1")
+	away   = netip.MustParseAddr("198.51.100.7")
+	juliet = jid.MustParse("juliet@example.org")
+	romeo  = jid.MustParse("romeo@example.org")
+)
+
+func addr(i int) netip.Addr {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], 0x0a000000+uint32(i))
+	return netip.AddrFrom4(b)
+}
+
+// try is one attempt with a wrong password, as negotiation makes it; it reports
+// whether the password was looked at.
+func try(g *Guard, from netip.Addr, who jid.JID) bool {
+	v := g.Ask(from, who)
+	if v.Refuse {
+		return false
+	}
+	time.Sleep(v.Wait)
+	g.Failed(from, who)
+	return true
+}
+
+func TestGuardRefusesAPair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{})
+		for i := range 5 {
+			if !try(g, home, juliet) {
+				t.Fatalf("try %d was refused", i+1)
+			}
+		}
+		if try(g, home, juliet) {
+			t.Error("the sixth was looked at")
+		}
+		if v := g.Ask(home, romeo); v != (Verdict{}) {
+			t.Errorf("another account from there: %+v", v)
+		}
+		if v := g.Ask(away, juliet); v.Refuse {
+			t.Error("the same account from elsewhere was refused")
+		}
+		time.Sleep(4 * time.Second)
+		if !try(g, home, juliet) {
+			t.Error("refused after the time was up")
+		}
+		time.Sleep(4 * time.Second)
+		if try(g, home, juliet) {
+			t.Error("the time did not double")
+		}
+		time.Sleep(4 * time.Second)
+		if !try(g, home, juliet) {
+			t.Error("refused after the doubled time")
+		}
+		time.Sleep(24 * time.Hour)
+		for range 5 {
+			if !try(g, home, juliet) {
+				t.Error("old failures are not forgotten")
+			}
+		}
+	})
+}
+
+// An attacker who never stops gets at most about four tries an hour.
+func TestGuardBoundsGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{})
+		looked := 0
+		for start := time.Now(); time.Since(start) < 24*time.Hour; time.Sleep(time.Second) {
+			if try(g, home, juliet) {
+				looked++
+			}
+		}
+		if looked > 24*8 {
+			t.Errorf("%d passwords in a day", looked)
+		}
+		if looked < 24 {
+			t.Errorf("locked out: %d passwords in a day", looked)
+		}
+	})
+}
+
+func TestGuardSuccessForgivesThePair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{})
+		for range 20 {
+			for range 4 {
+				if !try(g, home, juliet) {
+					t.Fatal("refused")
+				}
+			}
+			g.Succeeded(home, juliet)
+			time.Sleep(time.Hour)
+		}
+	})
+}
+
+func TestGuardRefusesAnAddressThatTriesManyNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{})
+		g.Succeeded(home, juliet)
+		n := 0
+		for n < 1000 && try(g, home, name(n)) { // most of them do not exist
+			n++
+		}
+		if n != 25 {
+			t.Errorf("%d names were looked at", n)
+		}
+		if v := g.Ask(home, romeo); !v.Refuse {
+			t.Error("a stranger at that address was let through")
+		}
+		if v := g.Ask(home, juliet); v.Refuse {
+			t.Error("who logged in there before was refused")
+		}
+		if v := g.Ask(home, jid.JID{}); !v.Refuse {
+			t.Error("a name that cannot be read was let through")
+		}
+	})
+}
+
+func TestGuardOnlySlowsAnAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{})
+		g.Succeeded(home, juliet)
+		for i := range 500 { // a botnet
+			if v := g.Ask(addr(i), juliet); v.Refuse {
+				t.Fatalf("address %d was refused at its first try", i)
+			}
+			g.Failed(addr(i), juliet)
+		}
+		if v := g.Ask(away, juliet); v.Refuse || v.Wait != 5*time.Second {
+			t.Errorf("a stranger: %+v", v)
+		}
+		if v := g.Ask(home, juliet); v != (Verdict{}) {
+			t.Errorf("who logged in there before: %+v", v)
+		}
+		if v := g.Ask(away, romeo); v != (Verdict{}) {
+			t.Errorf("another account: %+v", v)
+		}
+		time.Sleep(40 * 24 * time.Hour)
+		if v := g.Ask(home, juliet); v != (Verdict{}) {
+			t.Errorf("after a month: %+v", v)
+		}
+	})
+}
+
+func TestGuardNetworks(t *testing.T) {
+	for _, c := range []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"one /64", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+		{"two /64", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"two IPv4", "192.0.2.1", "192.0.2.2", false},
+		{"mapped", "192.0.2.1", "::ffff:192.0.2.1", true},
+		{"zone", "fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		if got := network(netip.MustParseAddr(c.a)) == network(netip.MustParseAddr(c.b)); got != c.same {
+			t.Errorf("%s: same %v", c.name, got)
+		}
+	}
+	if network(netip.Addr{}).IsValid() {
+		t.Error("no address became one")
+	}
+}
+
+// The same attempts get the same verdicts whether the name exists or not: Guard
+// does not know. What is left is that negotiation treats them alike.
+func TestGuardMemoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{Places: 64})
+		for i := range 10000 {
+			g.Failed(addr(i), jid.MustParse(fmt.Sprintf("u%d@example.org", i)))
+			if i%100 == 0 {
+				time.Sleep(time.Second)
+			}
+		}
+		if n := len(g.pairs)*4 + len(g.addrs)*4 + len(g.names)*4 + len(g.good)*4; n != 4*64 {
+			t.Errorf("%d places", n)
+		}
+		// What happened last is still there.
+		last := jid.MustParse("u9999@example.org")
+		for range 4 {
+			g.Failed(addr(9999), last)
+		}
+		if v := g.Ask(addr(9999), last); !v.Refuse {
+			t.Error("the newest failures were given up")
+		}
+	})
+}
+
+func TestGuardCounts(t *testing.T) {
+	g := NewGuard(GuardLimits{})
+	for range 7 {
+		try(g, home, juliet)
+	}
+	if g.failures.Value() != 5 || g.refusals.Value() != 2 {
+		t.Errorf("%d failures, %d refused", g.failures.Value(), g.refusals.Value())
+	}
+}
+
+func BenchmarkGuard(b *testing.B) {
+	g := NewGuard(GuardLimits{})
+	b.ReportAllocs()
+	for b.Loop() {
+		g.Ask(home, juliet)
+		g.Succeeded(home, juliet)
+	}
+}
