@@ -2,7 +2,6 @@ package stanza
 
 import (
 	"errors"
-	"unsafe"
 
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
@@ -39,10 +38,13 @@ func Read(buf []byte, el *xmlstream.Element, jids *jid.Cache, from jid.JID) (*St
 		return nil, nil, &xmlstream.Error{Condition: improperAddressing, Text: "the sender is no address"}
 	}
 	s.Type = typeOf(kind, h.kind, h.typed)
-	if !h.hasLang {
-		h.lang = el.Lang()
+	if s.Lang = h.lang; !h.hasLang {
+		s.Lang = el.Lang()
 	}
-	s.fill(buf, el, &h)
+	s.ID = h.id
+	if !s.fill(el) {
+		return s, NewError(PolicyViolation, "too many bytes when namespaces are written out"), nil
+	}
 	return s, h.check(s), nil
 }
 
@@ -65,48 +67,44 @@ func kindOf(el *xmlstream.Element) (Kind, bool) {
 
 // header gathers a stanza's attributes.
 type header struct {
-	stanza  *Stanza
-	jids    *jid.Cache
-	id      []byte
-	idPlain bool
-	kind    []byte // the attribute type
-	typed   bool
-	lang    string
-	hasLang bool
-	badTo   bool
-	badFrom bool
+	stanza         *Stanza
+	jids           *jid.Cache
+	badTo, badFrom bool
+	kind           []byte // the attribute type
+	typed          bool
+	id, lang       string // may lie in the bytes that were scanned
+	hasLang        bool
 }
 
 func (h *header) attribute(name, value []byte, plain bool) {
 	switch string(name) {
 	case "to":
 		var err error
-		h.stanza.To, err = h.jid(value, plain)
+		h.stanza.To, err = h.jid(unescaped(value, plain))
 		h.badTo = err != nil
 	case "from":
 		if h.stanza.From.IsZero() {
 			var err error
-			h.stanza.From, err = h.jid(value, plain)
+			h.stanza.From, err = h.jid(unescaped(value, plain))
 			h.badFrom = err != nil
 		}
 	case "id":
-		h.id, h.idPlain = value, plain
+		h.id = str(unescaped(value, plain))
 	case "type":
-		h.kind, h.typed = unescape(value, plain), true
+		h.kind, h.typed = unescaped(value, plain), true
 	case "xml:lang":
-		h.lang, h.hasLang = string(unescape(value, plain)), true
+		h.lang, h.hasLang = str(unescaped(value, plain)), true
 	}
 }
 
-func (h *header) jid(value []byte, plain bool) (jid.JID, error) {
-	value = unescape(value, plain)
+func (h *header) jid(value []byte) (jid.JID, error) {
 	if h.jids == nil {
 		return jid.Parse(string(value))
 	}
 	return h.jids.Get(value)
 }
 
-func unescape(value []byte, plain bool) []byte {
+func unescaped(value []byte, plain bool) []byte {
 	if plain {
 		return value
 	}
@@ -132,68 +130,49 @@ func (h *header) check(s *Stanza) *Error {
 	return nil
 }
 
-// fill makes the stanza's bytes: the start tag, then the child elements one behind the other.
-func (s *Stanza) fill(buf []byte, el *xmlstream.Element, h *header) {
+// fill makes the stanza's bytes: the start tag, then the child elements one behind the other. It is not ok, and makes a stanza without
+// payload, when that became longer than an element may be.
+func (s *Stanza) fill(el *xmlstream.Element) (ok bool) {
 	kids := el.Kids()
 	size, portable := 0, true
 	for n := range kids {
 		size += len(el.KidRaw(&kids[n]))
 		portable = portable && el.Portable(&kids[n])
 	}
-	var payload []byte // rewritten, if it cannot be copied as it is
-	var ends []int
-	if !portable {
-		for n := range kids {
-			payload = el.AppendKid(payload, &kids[n])
-			ends = append(ends, len(payload))
-		}
-		size = len(payload)
+	switch {
+	case len(kids) == 0:
+		s.makeHead(0)
+		return true
+	case !portable:
+		return s.fillRewritten(el)
 	}
-
-	// The start tag is made first where it costs nothing, for its length is not known before.
-	var scratch [512]byte
-	s.ID, s.Lang = str(unescape(h.id, h.idPlain)), h.lang
-	if len(kids) > 0 {
-		s.body = s.oneBody[:1]
-	}
-	head := s.appendHead(scratch[:0])
-	all := make([]byte, 0, len(head)+size)
-	all = append(all, head...)
-	s.head = all[:len(head):len(head)]
-	s.ID = s.own(s.ID, h.idPlain)
-	if len(kids) == 0 {
-		return
-	}
-
-	s.kids = s.fewKids[:0]
-	if len(kids) > len(s.fewKids) {
-		s.kids = make([]kid, 0, len(kids))
-	}
+	s.body, s.kids = s.fewBody[:1], s.roomForKids(len(kids))
+	all := s.makeHead(size)
 	content := el.Content()
 	for n := range kids {
-		from := len(all)
-		if portable {
-			all = append(all, el.KidRaw(&kids[n])...)
-			s.kids = append(s.kids, portableKid(el, &kids[n], all[from:], content))
-			continue
-		}
-		begin := 0
-		if n > 0 {
-			begin = ends[n-1]
-		}
-		all = append(all, payload[begin:ends[n]]...)
-		s.addKids(all[from:])
+		k, from := &kids[n], len(all)
+		all = append(all, el.KidRaw(k)...)
+		s.kids = append(s.kids, copied(el, k, str(all[from:]), content))
 	}
-	s.oneBody[0] = all[len(head):len(all):len(all)]
+	s.body[0] = all[len(s.head):len(all):len(all)]
+	return true
 }
 
-// portableKid makes the table's row for a child that was copied to raw.
-func portableKid(el *xmlstream.Element, k *xmlstream.Kid, raw []byte, content string) kid {
-	local, space := el.KidOffsets(k)
-	row := kid{local: str(raw[local[0]:local[1]]), raw: raw}
-	switch {
-	case space[1] > 0:
-		row.space = str(raw[space[0]:space[1]])
+func (s *Stanza) roomForKids(n int) []kid {
+	if n <= len(s.fewKids) {
+		return s.fewKids[:0]
+	}
+	return make([]kid, 0, n)
+}
+
+// copied makes the row for a child element that was copied to raw as it is.
+func copied(el *xmlstream.Element, k *xmlstream.Kid, raw, content string) kid {
+	row := kid{raw: raw}
+	from, to := el.KidLocalAt(k)
+	row.from, row.to = uint32(from), uint32(to)
+	switch from, to = el.KidSpaceAt(k); {
+	case to > 0:
+		row.space = raw[from:to]
 	case string(el.KidSpace(k)) == content:
 		row.space = xmlstream.ClientSpace
 	default:
@@ -202,39 +181,27 @@ func portableKid(el *xmlstream.Element, k *xmlstream.Kid, raw []byte, content st
 	return row
 }
 
-// addKids adds rows for the elements in b.
-func (s *Stanza) addKids(b []byte) {
-	xmlstream.Each(b, xmlstream.ClientSpace, func(space, local string, raw []byte) bool {
-		s.kids = append(s.kids, kid{space: space, local: local, raw: raw})
-		return true
-	})
-}
-
-// own gives value, which was written into s.head, as a string that lies there if it stands there as it is.
-func (s *Stanza) own(value string, plain bool) string {
-	if value == "" {
-		return ""
-	}
-	if plain {
-		const mark = " id='"
-		for n := len(kindNames[s.Kind]) + 1; n+len(mark)+len(value) < len(s.head); n++ {
-			if s.head[n] == ' ' && string(s.head[n:n+len(mark)]) == mark && string(s.head[n+len(mark):n+len(mark)+len(value)]) == value {
-				return str(s.head[n+len(mark) : n+len(mark)+len(value)])
-			}
+// fillRewritten is fill for child elements that cannot be copied as they are.
+func (s *Stanza) fillRewritten(el *xmlstream.Element) (ok bool) {
+	var payload []byte
+	kids := el.Kids()
+	for n := range kids {
+		if payload, ok = el.AppendKid(payload, &kids[n]); !ok {
+			s.makeHead(0)
+			return false
 		}
 	}
-	return string(append([]byte(nil), value...))
+	s.addSegment(payload)
+	s.makeHead(0)
+	return true
 }
-
-// str makes a string of bytes that never change.
-func str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 var errNotStanza = errors.New("stanza: not one stanza")
 
 // Parse reads what AppendTo, AppendAs for jabber:client or AppendForwarded wrote, as from a store. It refuses what [Read] would.
 func Parse(b []byte) (*Stanza, error) {
 	var sc xmlstream.Scanner
-	sc.ResetBare(xmlstream.Limits{Bytes: len(b) + 1, Kids: len(b) + 1}, xmlstream.ClientSpace)
+	sc.ResetBare(xmlstream.Limits{Bytes: 2*len(b) + 4096, Kids: len(b) + 1}, xmlstream.ClientSpace)
 	ev, n, err := sc.Scan(b)
 	switch {
 	case err != nil:

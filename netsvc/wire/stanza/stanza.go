@@ -1,6 +1,9 @@
 package stanza
 
 import (
+	"strings"
+	"unsafe"
+
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 )
@@ -87,44 +90,47 @@ type Stanza struct {
 	ID       string  // "" when absent
 	Lang     string  // xml:lang, or that of the stream it came on
 
-	// The serialised form, made once so that each delivery is a few appends.
+	// The serialised form, made once, so that each delivery is a few appends.
 	head []byte   // the start tag; an empty-element tag when there is no payload
-	body [][]byte // the child elements
+	body [][]byte // the child elements; each segment is whole elements and nothing else
 	kids []kid    // the same, one by one
 
 	// Room for the usual case, so that a stanza is two allocations: this struct and its bytes.
-	oneBody [1][]byte
+	fewBody [2][]byte
 	fewKids [4]kid
 }
 
-// kid is one child element.
+// kid is one child element. raw lies in a segment of Stanza.body; that it is a string says that nobody writes there.
 type kid struct {
-	space, local string
-	raw          []byte
+	raw      string
+	space    string
+	from, to uint32 // where in raw its name stands, without the prefix
 }
 
-// tail is the end tag.
-func (s *Stanza) tail() string {
-	switch {
-	case len(s.body) == 0:
-		return ""
-	case s.Kind == Message:
-		return "</message>"
-	case s.Kind == Presence:
-		return "</presence>"
+func (k *kid) local() string { return k.raw[k.from:k.to] }
+func (k *kid) bytes() []byte { return unsafe.Slice(unsafe.StringData(k.raw), len(k.raw)) }
+func (k *kid) is(space, local string) bool {
+	return k.local() == local && k.space == space
+}
+
+// str makes a string of bytes that never change.
+func str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// tail is the end tag; it is not there when the start tag is an empty-element tag.
+func (s *Stanza) tail() []byte {
+	if len(s.body) == 0 {
+		return nil
 	}
-	return "</iq>"
+	return endTags[s.Kind]
 }
 
-var tails = [...][]byte{Message: []byte("</message>"), Presence: []byte("</presence>"), IQ: []byte("</iq>")}
+// endTags is never changed.
+var endTags = [...][]byte{Message: []byte("</message>"), Presence: []byte("</presence>"), IQ: []byte("</iq>")}
 
 // Segments gives the serialised form, for a stream whose default namespace is the content namespace, in pieces that all
 // receivers share: they must not be changed.
 func (s *Stanza) Segments() (head []byte, body [][]byte, tail []byte) {
-	if len(s.body) > 0 {
-		tail = tails[s.Kind]
-	}
-	return s.head, s.body, tail
+	return s.head, s.body, s.tail()
 }
 
 // Size is how many bytes AppendTo appends.
@@ -160,20 +166,30 @@ func (s *Stanza) appendRest(dst []byte) []byte {
 	return append(dst, s.tail()...)
 }
 
-// appendHead appends the start tag. It is complete but for s.body: an empty one makes it an empty-element tag.
-func (s *Stanza) appendHead(dst []byte) []byte {
-	dst = append(append(dst, '<'), kindNames[s.Kind]...)
-	dst = appendAttr(dst, " from='", s.From.String())
-	dst = appendAttr(dst, " to='", s.To.String())
-	dst = appendAttr(dst, " id='", s.ID)
+// makeHead makes the start tag, with room for size bytes behind it. It looks at whether there is a body, and at no more of it. ID and Lang lie in
+// the tag afterwards, so that nothing else need be kept for them.
+func (s *Stanza) makeHead(size int) []byte {
+	var scratch [512]byte // a head is shorter as a rule, and its length is known only when it is there
+	b := append(append(scratch[:0], '<'), kindNames[s.Kind]...)
+	b = appendAttr(b, " from='", s.From.String())
+	b = appendAttr(b, " to='", s.To.String())
+	b = appendAttr(b, " id='", s.ID)
+	id := len(b) - len("'")
 	if s.Type != Normal {
-		dst = appendAttr(dst, " type='", typeNames[s.Type])
+		b = appendAttr(b, " type='", typeNames[s.Type])
 	}
-	dst = appendAttr(dst, " xml:lang='", s.Lang)
+	b = appendAttr(b, " xml:lang='", s.Lang)
+	lang := len(b) - len("'")
 	if len(s.body) == 0 {
-		dst = append(dst, '/')
+		b = append(b, '/')
 	}
-	return append(dst, '>')
+	b = append(b, '>')
+
+	all := append(make([]byte, 0, len(b)+size), b...)
+	s.head = all[:len(b):len(b)]
+	s.ID = lying(s.head[:id], s.ID)
+	s.Lang = lying(s.head[:lang], s.Lang)
+	return all
 }
 
 func appendAttr(dst []byte, name, value string) []byte {
@@ -181,4 +197,12 @@ func appendAttr(dst []byte, name, value string) []byte {
 		return dst
 	}
 	return append(xmlstream.AppendAttr(append(dst, name...), value), '\'')
+}
+
+// lying gives value as it stands at the end of b, or as a copy where it was escaped there.
+func lying(b []byte, value string) string {
+	if at := len(b) - len(value); at >= 0 && string(b[at:]) == value {
+		return str(b[at:])
+	}
+	return strings.Clone(value)
 }

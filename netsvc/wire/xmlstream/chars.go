@@ -2,49 +2,49 @@ package xmlstream
 
 import "unicode/utf8"
 
-// What a byte may be without a closer look. Bytes from 0x80 on belong to no class: they start or continue a character that has to
-// be decoded.
+// What a byte may be without a closer look. Bytes from 0x80 on belong to no class: they begin or continue a character that has to be
+// decoded.
 const (
-	inText   = 1 << iota // stands for itself in character data; '>' is looked at because of "]]>"
-	inCDATA              // the same within a CDATA section
-	inSingle             // stands for itself within '…'
-	inDouble             // stands for itself within "…"
-	inName               // goes on with a name
-	inStart              // starts a name
-	isSpace              // white space, XML 1.0 production 3
-	inRef                // may stand between & and ;
+	plainText  = 1 << iota // stands for itself in character data, and cannot end "]]>"
+	plainValue             // stands for itself in an attribute value and is no quote
+	whiteSpace             // XML 1.0, production 3
+	nameStart              // begins a name without a prefix
+	nameByte               // goes on with one
+	inRefName              // stands between '&' and ';'
 )
 
-var class = makeClasses()
-
-func makeClasses() (t [256]uint8) {
-	for c := 0x20; c < 0x80; c++ {
-		t[c] = inText | inCDATA | inSingle | inDouble
+// class is never changed.
+var class = func() (t [256]uint8) {
+	for c := 0x20; c < utf8.RuneSelf; c++ {
+		t[c] = plainText | plainValue
 	}
-	for _, c := range "\t\n\r" {
-		t[c] = inText | inCDATA | isSpace // within attributes each becomes a space: not for itself
+	for _, c := range spaces {
+		t[c] = plainText | whiteSpace
 	}
-	t[' '] |= isSpace
-	t['<'] &^= inText | inSingle | inDouble
-	t['&'] &^= inText | inSingle | inDouble
-	t['>'] &^= inText | inCDATA
-	t['\''] &^= inSingle
-	t['"'] &^= inDouble
+	t[' '] |= plainValue // the others become spaces
+	for _, c := range "<>&" {
+		t[c] = 0
+	}
+	for _, c := range `'"` {
+		t[c] &^= plainValue
+	}
 	for c := 'a'; c <= 'z'; c++ {
-		t[c] |= inName | inStart | inRef
-		t[c-0x20] |= inName | inStart | inRef
+		t[c] |= nameStart | nameByte | inRefName
+		t[c-'a'+'A'] |= nameStart | nameByte | inRefName
 	}
 	for c := '0'; c <= '9'; c++ {
-		t[c] |= inName | inRef
+		t[c] |= nameByte | inRefName
 	}
-	t['_'] |= inName | inStart
-	t['-'] |= inName
-	t['.'] |= inName
-	t['#'] |= inRef
+	t['_'] |= nameStart | nameByte
+	t['-'] |= nameByte
+	t['.'] |= nameByte
+	t['#'] |= inRefName
 	return t
-}
+}()
 
-// What [character] says instead of a size.
+const spaces = " \t\r\n"
+
+// What [character] gives instead of a size.
 const (
 	cutOff    = 0  // the bytes end within the character
 	notUTF8   = -1 // no UTF-8
@@ -55,39 +55,25 @@ const (
 func character(b []byte) (r rune, size int) {
 	r, size = utf8.DecodeRune(b)
 	switch {
+	case size <= 1 && !utf8.FullRune(b):
+		return r, cutOff
 	case size <= 1:
-		if !utf8.FullRune(b) {
-			return 0, cutOff
-		}
-		return 0, notUTF8
-	case r == 0xFFFE || r == 0xFFFF:
+		return r, notUTF8
+	case !isChar(r):
 		return r, forbidden
 	}
 	return r, size
 }
 
-// isChar is production 2 of XML 1.0.
+// isChar is XML 1.0, production 2.
 func isChar(r rune) bool {
 	switch {
 	case r < 0x20:
 		return r == '\t' || r == '\n' || r == '\r'
 	case r < 0xD800:
 		return true
-	case r < 0xE000:
+	case r < 0xE000: // surrogates
 		return false
 	}
-	return r <= 0x10FFFF && r != 0xFFFE && r != 0xFFFF
-}
-
-// nameRune reports whether r, which is not ASCII, may stand in a name or, with start, begin one.
-func nameRune(r rune, start bool) bool {
-	switch {
-	case r >= 0xC0 && r <= 0x2FF:
-		return r != 0xD7 && r != 0xF7
-	case r >= 0x370 && r <= 0x1FFF:
-		return r != 0x37E
-	case r >= 0x3041 && r <= 0x3094, r >= 0x4E00 && r <= 0x9FA5, r >= 0xAC00 && r <= 0xD7A3:
-		return true
-	}
-	return false
+	return r <= utf8.MaxRune && r != 0xFFFE && r != 0xFFFF
 }

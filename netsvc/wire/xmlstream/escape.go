@@ -5,38 +5,36 @@ import (
 	"unicode/utf8"
 )
 
-// AppendText appends s as character data. What XML cannot carry (control characters, bytes that are no UTF-8) becomes U+FFFD:
-// what we send never closes the receiver's stream.
-func AppendText(dst []byte, s string) []byte { return appendEscaped(dst, s, inText) }
+// AppendText appends s as character data. What XML cannot carry (control characters, bytes that are no UTF-8) becomes U+FFFD, so
+// that what we send never ends the receiver's stream.
+func AppendText(dst []byte, s string) []byte { return appendEscaped(dst, s, plainText) }
 
-// AppendAttr appends s as the value of an attribute, for either kind of quotes, without the quotes. It replaces what XML
-// cannot carry as [AppendText] does.
-func AppendAttr(dst []byte, s string) []byte { return appendEscaped(dst, s, inSingle) }
+// AppendAttr appends s as the value of an attribute, without quotes and for either kind of them. What XML cannot carry is replaced as in
+// [AppendText].
+func AppendAttr(dst []byte, s string) []byte { return appendEscaped(dst, s, plainValue) }
 
 func appendEscaped(dst []byte, s string, plain uint8) []byte {
-	done := 0
+	done := 0 // what of s is in dst
 	for i := 0; i < len(s); {
 		c := s[i]
+		if class[c]&plain != 0 && c != '\r' {
+			i++
+			continue
+		}
+		instead, size := "", 1
 		if c < utf8.RuneSelf {
-			if class[c]&plain != 0 && c != '\r' && !(plain == inSingle && c == '"') && !(plain == inSingle && c == '>') {
-				i++
+			instead = escapeOf(c)
+		} else {
+			var r rune
+			if r, size = utf8.DecodeRuneInString(s[i:]); size > 1 && isChar(r) {
+				i += size
 				continue
 			}
-			dst = append(dst, s[done:i]...)
-			dst = append(dst, escapeOf(c)...)
-			i++
-			done = i
-			continue
+			instead = "\uFFFD"
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if (r == utf8.RuneError && size == 1) || r == 0xFFFE || r == 0xFFFF {
-			dst = append(dst, s[done:i]...)
-			dst = append(dst, "\uFFFD"...)
-			i += size
-			done = i
-			continue
-		}
+		dst = append(append(dst, s[done:i]...), instead...)
 		i += size
+		done = i
 	}
 	return append(dst, s[done:]...)
 }
@@ -53,12 +51,12 @@ func escapeOf(c byte) string {
 		return "&apos;"
 	case '"':
 		return "&quot;"
-	case '\t':
+	case '\t': // this and the next would be read as spaces in an attribute
 		return "&#9;"
 	case '\n':
 		return "&#10;"
-	case '\r':
-		return "&#13;" // a bare one would be read as a line feed
+	case '\r': // would be read as a line feed anywhere
+		return "&#13;"
 	}
 	return "\uFFFD"
 }

@@ -33,24 +33,22 @@ func (h *Header) Bound(prefix string) string {
 	return ""
 }
 
-func isContent(space string) bool {
-	return space == ClientSpace || space == ServerSpace || space == ComponentSpace
-}
-
 // openStream takes in the stream header's tag. All of it that matters later is copied, for the bytes go.
 func (s *Scanner) openStream(buf []byte, ns int, empty bool) bool {
 	switch {
 	case string(s.uriOf(buf, &s.bindings[ns])) != streamSpace:
 		s.fail(InvalidNamespace, "not the namespace of streams")
 		return false
-	case string(localOf(buf, s.tag)) != "stream" || empty:
+	case string(s.tag.localOf(buf)) != "stream" || empty:
 		s.fail(BadFormat, "not the open tag of a stream")
 		return false
 	case !s.prefixedAttributes(buf):
 		return false
 	}
 	h := &s.header
-	h.Prefix = string(prefixIn(buf, s.tag))
+	if s.tag.prefixed() {
+		h.Prefix = string(s.tag.prefixOf(buf))
+	}
 	for n := range s.attrs {
 		a := &s.attrs[n]
 		if a.decl {
@@ -60,11 +58,11 @@ func (s *Scanner) openStream(buf []byte, ns int, empty bool) bool {
 		if !a.plain {
 			value = string(AppendUnescapedAttr(nil, a.value.of(buf)))
 		}
-		name := Name{Local: string(localOf(buf, a.tagName))}
+		name := Name{Local: string(a.name.localOf(buf))}
 		switch {
 		case a.binding > 0:
 			name.Space = string(s.uriOf(buf, &s.bindings[a.binding]))
-		case a.local != a.name.from:
+		case a.name.prefixed():
 			name.Space = xmlSpace
 		}
 		switch name {
@@ -83,26 +81,28 @@ func (s *Scanner) openStream(buf []byte, ns int, empty bool) bool {
 		}
 	}
 	s.hold(buf)
-	if s.defaultN > 0 {
-		h.Content = h.Bound("")
-	}
-	if !isContent(h.Content) {
-		foreign := h.Content
-		h.Content = ""
-		for _, b := range h.Bindings {
-			if isContent(b.Space) {
-				h.Content = b.Space
-				break
-			}
-		}
-		if h.Content == "" && foreign != "" && foreign != streamSpace {
-			s.fail(InvalidNamespace, "not a content namespace")
-			return false
-		}
+	if !h.findContent() {
+		s.fail(InvalidNamespace, "not a content namespace")
+		return false
 	}
 	s.mode = inside
 	s.settle()
 	return true
+}
+
+// findContent finds the content namespace. A default namespace that is foreign to streams is not ok unless a prefix stands
+// for the content namespace.
+func (h *Header) findContent() (ok bool) {
+	around := h.Bound("")
+	if h.Content = contentSpace([]byte(around)); h.Content != "" {
+		return true
+	}
+	for _, b := range h.Bindings {
+		if h.Content = contentSpace([]byte(b.Space)); h.Content != "" {
+			return true
+		}
+	}
+	return around == "" || around == streamSpace
 }
 
 // hold copies the header's name and bindings out of the item.
@@ -112,7 +112,7 @@ func (s *Scanner) hold(buf []byte) {
 		s.held = append(s.held, b...)
 		return span{int32(from), int32(len(s.held))}
 	}
-	s.root = keep(s.tag.name.of(buf))
+	s.root = keep(s.tag.of(buf))
 	for n := 1; n < len(s.bindings); n++ {
 		b := &s.bindings[n]
 		if !b.uriHeld {
@@ -146,28 +146,26 @@ func (s *Scanner) declaration(b []byte) bool {
 		return false
 	}
 	standalone, rest, ok := pseudoAttribute(rest, "standalone")
-	if ok && standalone != "yes" && standalone != "no" || strings.Trim(rest, whiteSpace) != "" {
+	if ok && standalone != "yes" && standalone != "no" || strings.Trim(rest, spaces) != "" {
 		s.fail(NotWellFormed, "illegal XML declaration")
 		return false
 	}
 	return true
 }
 
-const whiteSpace = " \t\r\n"
-
-func startsWithSpace(s string) bool { return s != "" && class[s[0]]&isSpace != 0 }
+func startsWithSpace(s string) bool { return s != "" && class[s[0]]&whiteSpace != 0 }
 
 // pseudoAttribute takes ` name="value"` from the front of s; when it does not stand there, rest is s and ok is false.
 func pseudoAttribute(s, name string) (value, rest string, ok bool) {
 	if !startsWithSpace(s) {
 		return "", s, false
 	}
-	t, ok := strings.CutPrefix(strings.TrimLeft(s, whiteSpace), name)
+	t, ok := strings.CutPrefix(strings.TrimLeft(s, spaces), name)
 	if !ok {
 		return "", s, false
 	}
-	t, ok = strings.CutPrefix(strings.TrimLeft(t, whiteSpace), "=")
-	if t = strings.TrimLeft(t, whiteSpace); !ok || t == "" || t[0] != '\'' && t[0] != '"' {
+	t, ok = strings.CutPrefix(strings.TrimLeft(t, spaces), "=")
+	if t = strings.TrimLeft(t, spaces); !ok || t == "" || t[0] != '\'' && t[0] != '"' {
 		return "", s, false
 	}
 	value, rest, ok = strings.Cut(t[1:], t[:1])

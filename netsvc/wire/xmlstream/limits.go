@@ -5,7 +5,7 @@ import "math"
 // Limits bound what one item may cost. N passes and N+1 is refused with policy-violation; a field that is zero (or less) takes
 // its value from [DefaultLimits].
 type Limits struct {
-	Bytes    int // of one item: a stream header with its XML declaration, or a whole first-level element
+	Bytes    int // of one item: a stream header with its XML declaration, or a whole first-level element; less than 2 GiB
 	Depth    int // elements open at once; the first-level element is the first
 	Attrs    int // attributes of one element, namespace declarations among them
 	Kids     int // child elements of a first-level element

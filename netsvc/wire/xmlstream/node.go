@@ -98,11 +98,8 @@ func (p *parser) inside(from int) *Node {
 		if n == nil {
 			break
 		}
-		switch prefix, local := splitName(str(n)); {
-		case prefix == "" && local == "xmlns":
-			p.scope = append(p.scope, Binding{"", unescapedAttr(v)})
-		case prefix == "xmlns":
-			p.scope = append(p.scope, Binding{local, unescapedAttr(v)})
+		if prefix, ok := declares(n); ok {
+			p.scope = append(p.scope, Binding{prefix, unescapedAttr(v)})
 		}
 	}
 	for {
@@ -110,10 +107,10 @@ func (p *parser) inside(from int) *Node {
 		if n == nil {
 			break
 		}
-		prefix, local := splitName(str(n))
-		if prefix == "xmlns" || prefix == "" && local == "xmlns" {
+		if _, ok := declares(n); ok {
 			continue
 		}
+		prefix, local := splitName(str(n))
 		a := Attr{Name: Name{Local: local}, Value: unescapedAttr(v)}
 		if prefix != "" {
 			a.Space = p.bound(prefix)

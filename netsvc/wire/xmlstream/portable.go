@@ -1,52 +1,56 @@
 package xmlstream
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // A child element's bytes say what they mean only where the same namespaces are in force. This file makes copies that mean the same
 // within any element whose default namespace is ClientSpace, which is how stanzas travel inside of the server.
 
-// Portable reports whether the child element's bytes may be copied as they are. That is so unless they use a prefix declared
-// outside of them, or the content namespace in another way than by inheriting it as the default namespace.
+// Portable reports whether the child element's bytes mean the same there. They do unless they use a prefix declared outside of
+// them, or the content namespace in another way than by inheriting it as the default namespace.
 func (e *Element) Portable(k *Kid) bool {
-	s := e.scanner
-	content := e.Content()
-	carried := uint64(0) // the default namespace carries over where it is the content namespace
-	if string(s.uriOf(e.buf, &s.bindings[e.defaultN])) == content {
-		carried = 1 << uint(e.defaultN)
-	}
-	if k.uses&^carried != 0 {
-		return false
-	}
-	return int(k.binding) == e.defaultN || string(e.KidSpace(k)) != content
+	return k.uses&^e.carried == 0 && (int(k.binding) == e.defaultSpace || string(e.KidSpace(k)) != e.content)
 }
 
-// AppendKid appends a portable copy of a child element. Where the content namespace is jabber:server or jabber:component:accept, elements
-// that are in it by what was declared outside of the child become elements of jabber:client; and so do all in a child that is
-// itself in the content namespace.
-func (e *Element) AppendKid(dst []byte, k *Kid) []byte {
+// AppendKid appends a portable copy of a child element. Where the content namespace is jabber:server or jabber:component:accept,
+// elements that are in it by what was declared outside of the child become elements of jabber:client; in a child that is in it by
+// its own declaration, all that are in it do.
+//
+// A prefix of one byte may stand for a long namespace, so that a copy can be much longer than what was read. It is given up, and ok is
+// false, when dst has become longer than an element of this stream may be.
+func (e *Element) AppendKid(dst []byte, k *Kid) (out []byte, ok bool) {
+	most := e.scanner.limits.Bytes
 	if e.Portable(k) {
-		return append(dst, e.KidRaw(k)...)
+		dst = append(dst, e.KidRaw(k)...)
+		return dst, len(dst) <= most
 	}
-	content, s := e.Content(), e.scanner
-	rewrite := string(e.KidSpace(k)) == content && (int(k.binding) != e.defaultN || k.tag.local != k.tag.name.from)
-	for uses := k.uses; uses != 0; uses &= uses - 1 {
-		b := &s.bindings[bits.TrailingZeros64(uses)]
-		rewrite = rewrite || b.prefix.size() > 0 && string(s.uriOf(e.buf, b)) == content
-	}
-	if rewrite {
-		r := requalifier{element: e, content: content, all: string(e.KidSpace(k)) == content}
-		return r.append(dst, e.KidRaw(k))
+	inContent := string(e.KidSpace(k)) == e.content
+	if inContent && int(k.binding) != e.defaultSpace || e.usesContentPrefix(k) {
+		r := requalifier{element: e, all: inContent, most: most}
+		return r.rewrite(dst, e.KidRaw(k))
 	}
 
 	// The plain way: the declarations that are missing go behind the name in the start tag.
-	dst = append(dst, e.buf[k.from:k.tag.name.to]...)
-	for uses := k.uses; uses != 0; uses &= uses - 1 {
-		b := &s.bindings[bits.TrailingZeros64(uses)]
-		if uri := s.uriOf(e.buf, b); b.prefix.size() > 0 || string(uri) != content {
-			dst = appendDeclaration(dst, string(s.prefixOf(e.buf, b)), string(uri))
+	dst = append(dst, e.buf[k.from:k.name.to]...)
+	for uses := k.uses &^ e.carried; uses != 0 && len(dst) <= most; uses &= uses - 1 {
+		b := &e.scanner.bindings[bits.TrailingZeros64(uses)]
+		dst = appendDeclaration(dst, string(e.scanner.prefixOf(e.buf, b)), string(e.scanner.uriOf(e.buf, b)))
+	}
+	dst = append(dst, e.buf[k.name.to:k.to]...)
+	return dst, len(dst) <= most
+}
+
+// usesContentPrefix reports whether something in the child element is in the content namespace by a prefix declared outside of it.
+func (e *Element) usesContentPrefix(k *Kid) bool {
+	for uses := k.uses &^ e.carried; uses != 0; uses &= uses - 1 {
+		b := &e.scanner.bindings[bits.TrailingZeros64(uses)]
+		if b.prefix != (span{}) && string(e.scanner.uriOf(e.buf, b)) == e.content {
+			return true
 		}
 	}
-	return append(dst, e.buf[k.tag.name.to:k.to]...)
+	return false
 }
 
 // appendDeclaration appends an attribute that declares prefix, or the default namespace if it is "".
@@ -59,12 +63,12 @@ func appendDeclaration(dst []byte, prefix, space string) []byte {
 	return append(AppendAttr(dst, space), '\'')
 }
 
-// requalifier writes an element anew with no prefix on any element: each gets a default namespace where it differs from the one around.
-// Prefixes stay on attributes, which need them.
+// requalifier writes an element anew with no prefix on any element: each gets a default namespace where that differs from the one
+// around it. Prefixes stay on attributes, which need them.
 type requalifier struct {
 	element *Element
-	content string // the namespace that becomes ClientSpace
-	all     bool   // also where it is declared within the element
+	all     bool // also what is in the content namespace by a declaration within becomes jabber:client
+	most    int  // how long the output may get
 	scope   []scoped
 	open    []requalified
 }
@@ -73,78 +77,62 @@ type requalifier struct {
 type scoped struct {
 	Binding
 	outside bool // made outside of the element
-	written bool // the output has it, too
+	written bool // it stands in the output, too
 }
 
 // requalified is an element that is open in the output.
 type requalified struct {
-	local string
-	space string
-	scope int // how many declarations are in force outside of it
+	local, space string
+	scope        int // how many declarations are in force outside of it
 }
 
-func (r *requalifier) append(dst, raw []byte) []byte {
+func (r *requalifier) rewrite(dst, raw []byte) (out []byte, ok bool) {
 	e := r.element
 	for n := range e.outer {
 		b := &e.scanner.bindings[n]
 		r.scope = append(r.scope, scoped{
-			Binding: Binding{string(e.scanner.prefixOf(e.buf, b)), string(e.scanner.uriOf(e.buf, b))},
+			Binding: Binding{str(e.scanner.prefixOf(e.buf, b)), str(e.scanner.uriOf(e.buf, b))},
 			outside: true,
 		})
 	}
-	for t := (tokens{rest: raw}); ; {
+	for t := (tokens{rest: raw}); len(dst) <= r.most; {
 		switch t.next() {
 		case startToken:
 			dst = r.start(dst, &t)
 		case endToken:
-			top := r.open[len(r.open)-1]
-			dst = append(append(append(dst, "</"...), top.local...), '>')
+			dst = append(append(append(dst, "</"...), r.open[len(r.open)-1].local...), '>')
 			r.pop()
 		case textToken:
 			dst = append(dst, t.text...)
 		case cdataToken:
 			dst = append(append(append(dst, cdataOpen...), t.text...), cdataClose...)
-		default:
-			return dst
+		case noToken:
+			return dst, true
 		}
 	}
+	return dst, false
 }
 
 func (r *requalifier) pop() {
-	top := len(r.open) - 1
-	r.scope = r.scope[:r.open[top].scope]
-	r.open = r.open[:top]
-}
-
-func (r *requalifier) bound(prefix string) *scoped {
-	for n := len(r.scope) - 1; n >= 0; n-- {
-		if r.scope[n].Prefix == prefix {
-			return &r.scope[n]
-		}
-	}
-	return &scoped{written: true} // "xml"
+	last := len(r.open) - 1
+	r.scope = r.scope[:r.open[last].scope]
+	r.open = r.open[:last]
 }
 
 func (r *requalifier) start(dst []byte, t *tokens) []byte {
 	outer := len(r.scope)
-	for tag := *t; ; {
+	for tag := *t; ; { // declarations first: they hold for the whole tag
 		name, value := tag.attr()
 		if name == nil {
 			break
 		}
-		switch prefix, local := splitName(str(name)); {
-		case prefix == "xmlns":
-			r.scope = append(r.scope, scoped{Binding: Binding{local, unescapedAttr(value)}, written: true})
-		case prefix == "" && local == "xmlns":
-			r.scope = append(r.scope, scoped{Binding: Binding{"", unescapedAttr(value)}})
+		if prefix, ok := declares(name); ok {
+			// Default namespaces are written where elements need them, not where they were declared.
+			r.scope = append(r.scope, scoped{Binding: Binding{prefix, unescapedAttr(value)}, written: prefix != ""})
 		}
 	}
 	prefix, local := splitName(str(t.name))
-	b := r.bound(prefix)
-	space, around := b.Space, ClientSpace
-	if space == r.content && (r.all || b.outside) {
-		space = ClientSpace
-	}
+	space, around := r.space(prefix), ClientSpace
 	if len(r.open) > 0 {
 		around = r.open[len(r.open)-1].space
 	}
@@ -152,38 +140,54 @@ func (r *requalifier) start(dst []byte, t *tokens) []byte {
 	if space != around {
 		dst = appendDeclaration(dst, "", space)
 	}
-	empty := t.empty
-	dst = r.attributes(dst, t)
+	dst = r.attributes(dst, *t)
 	r.open = append(r.open, requalified{local, space, outer})
-	if empty {
+	if t.empty {
 		dst = append(dst, '/')
 		r.pop()
 	}
 	return append(dst, '>')
 }
 
-// attributes copies the tag's attributes, all but those that declare a default namespace.
-func (r *requalifier) attributes(dst []byte, t *tokens) []byte {
+// bound finds the declaration of a prefix; nil for "xml", which needs none.
+func (r *requalifier) bound(prefix string) *scoped {
+	for n := len(r.scope) - 1; n >= 0; n-- {
+		if r.scope[n].Prefix == prefix {
+			return &r.scope[n]
+		}
+	}
+	return nil
+}
+
+// space gives the namespace that an element with this prefix gets.
+func (r *requalifier) space(prefix string) string {
+	b := r.bound(prefix)
+	if b.Space == r.element.content && (r.all || b.outside) {
+		return ClientSpace
+	}
+	return b.Space
+}
+
+// attributes copies the tag's attributes, all but declarations of a default namespace. Before one whose prefix was declared outside,
+// the declaration is written.
+func (r *requalifier) attributes(dst []byte, tag tokens) []byte {
 	for {
-		name, value := t.attr()
+		name, value := tag.attr()
 		if name == nil {
 			return dst
 		}
-		prefix, local := splitName(str(name))
-		if prefix == "" && local == "xmlns" {
+		if string(name) == "xmlns" {
 			continue
 		}
-		if prefix != "" && prefix != "xmlns" {
-			if b := r.bound(prefix); !b.written {
+		if prefix, _ := splitName(str(name)); prefix != "" {
+			if b := r.bound(prefix); b != nil && !b.written {
 				dst = appendDeclaration(dst, prefix, b.Space)
-				r.scope = append(r.scope, scoped{Binding: b.Binding, outside: true, written: true})
+				r.scope = append(r.scope, scoped{Binding: b.Binding, outside: b.outside, written: true})
 			}
 		}
 		quote := byte('\'')
-		for _, c := range value {
-			if c == quote {
-				quote = '"'
-			}
+		if bytes.IndexByte(value, quote) >= 0 {
+			quote = '"' // which it was then in the input
 		}
 		dst = append(append(append(dst, ' '), name...), '=', quote)
 		dst = append(append(dst, value...), quote)

@@ -1,62 +1,80 @@
 package xmlstream
 
-import "bytes"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
-// run goes on with the item in buf. It returns EventMore at the end of buf, with its place kept in s, and after fail.
+// state says what the next byte is looked at as. The states are named for where they stand.
+type state uint8
+
+const (
+	atItem       state = iota // before an item; also between the XML declaration and the header
+	inDecl                    // behind "<?" of the XML declaration
+	inTagOpen                 // behind '<'
+	inBang                    // behind "<!"
+	inCDATA                   // in a CDATA section
+	inStartName               // in the name of a start tag
+	inTag                     // in a start tag, between attributes
+	inAttrName                // in the name of an attribute
+	beforeEquals              // between the name and '='
+	beforeQuote               // between '=' and the value
+	inValue                   // in the value
+	inReference               // behind '&'
+	inEmptyTag                // behind the '/' that ends an empty-element tag
+	inEndName                 // in the name of an end tag
+	inEndTag                  // behind the name
+	inContent                 // in character data
+)
+
+// run goes on with the item in buf. It gives EventMore at the end of buf and after fail.
 //
-// Each state takes as many bytes as it can and names the state that goes on with the next one. Whatever happens at
-// the end of buf has to leave i and st such that the same state can go on there.
+// This is the loop that every byte from the net goes through, so it is one function: i and st stay in registers. Each state takes
+// what it can, and leaves i and st such that the work can be taken up at i with nothing else known than what is kept in s, for buf
+// may end anywhere.
 func (s *Scanner) run(buf []byte) (Event, int) {
 	i, st := s.pos, s.state
+scan:
 	for i < len(buf) {
+		c := buf[i]
 		switch st {
 		case inContent:
-			for i < len(buf) && class[buf[i]]&inText != 0 {
-				i++
+			for class[c]&plainText != 0 {
+				if i++; i == len(buf) {
+					break scan
+				}
+				c = buf[i]
 			}
-			if i == len(buf) {
-				continue
-			}
-			switch c := buf[i]; {
+			switch {
 			case c == '<':
 				s.lt = i
-				st = atTag
 				i++
+				st = inTagOpen
 			case c == '&':
-				s.ref, s.back = i+1, inContent
+				i++
+				s.ref, s.back = i, inContent
 				st = inReference
+			case c == '>' && !(buf[i-1] == ']' && buf[i-2] == ']'):
 				i++
 			case c == '>':
-				if buf[i-1] == ']' && buf[i-2] == ']' {
-					s.fail(NotWellFormed, "']]>' in character data")
-					return EventMore, 0
+				return s.fail(NotWellFormed, "']]>' in character data")
+			case c >= utf8.RuneSelf:
+				ok := false
+				if i, ok = s.wide(buf, i); !ok {
+					break scan
 				}
-				i++
-			case c >= 0x80:
-				_, size := character(buf[i:])
-				if size == cutOff {
-					s.pos, s.state = i, st
-					return EventMore, 0
-				}
-				if size < 0 {
-					s.badCharacter(size)
-					return EventMore, 0
-				}
-				i += size
 			default:
-				s.fail(NotWellFormed, "illegal character")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "illegal character")
 			}
 
-		case atTag:
+		case inTagOpen:
 			s.mark, s.colon = i, 0
-			switch c := buf[i]; {
-			case class[c]&inStart != 0 || c >= 0x80:
+			switch {
+			case class[c]&nameStart != 0 || c >= utf8.RuneSelf:
 				if s.mode == closed {
-					s.fail(NotWellFormed, "element behind the stream's end")
-					return EventMore, 0
+					return s.fail(NotWellFormed, "element behind the stream's end")
 				}
-				st = inElementName
+				st = inStartName // which begins with this byte
 			case c == '/':
 				i++
 				s.mark = i
@@ -69,35 +87,27 @@ func (s *Scanner) run(buf []byte) (Event, int) {
 				i++
 				st = inDecl
 			case c == '?':
-				s.fail(RestrictedXML, "processing instruction")
-				return EventMore, 0
+				return s.fail(RestrictedXML, "processing instruction")
 			default:
-				s.fail(NotWellFormed, "no tag behind '<'")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "no tag behind '<'")
 			}
 
-		case inElementName:
-			n, done := s.scanName(buf, i)
-			i = n
-			if s.err != nil {
-				return EventMore, 0
+		case inStartName:
+			end, done := s.name(buf, i)
+			if i = end; !done {
+				break scan
 			}
-			if !done {
-				s.pos, s.state = i, st
-				return EventMore, 0
-			}
-			s.tag = s.nameTo(i)
-			s.base = len(s.attrs)
-			s.outerN, s.outerDefault = len(s.bindings), s.defaultN
+			s.tag, s.base = s.nameTo(i), len(s.attrs)
+			s.outerBindings, s.outerDefault = len(s.bindings), s.defaultSpace
 			s.gap = false
 			st = inTag
 
 		case inTag:
-			switch c := buf[i]; {
+			switch {
 			case c == '>':
 				i++
 				if !s.startTag(buf, i, false) {
-					return EventMore, 0
+					break scan
 				}
 				if s.depth == 0 {
 					return EventHeader, i
@@ -105,248 +115,200 @@ func (s *Scanner) run(buf []byte) (Event, int) {
 				st = inContent
 			case c == '/':
 				i++
-				st = atSlash
-			case class[c]&isSpace != 0:
+				st = inEmptyTag
+			case class[c]&whiteSpace != 0:
 				s.gap = true
 				i++
-			case class[c]&inStart != 0 || c >= 0x80:
+			case class[c]&nameStart != 0 || c >= utf8.RuneSelf:
 				if !s.gap {
-					s.fail(NotWellFormed, "no white space before an attribute")
-					return EventMore, 0
+					return s.fail(NotWellFormed, "no white space before an attribute")
 				}
 				s.mark, s.colon = i, 0
 				st = inAttrName
 			default:
-				s.fail(NotWellFormed, "illegal character in a tag")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "illegal character in a tag")
 			}
 
 		case inAttrName:
-			n, done := s.scanName(buf, i)
-			i = n
-			if s.err != nil {
-				return EventMore, 0
+			end, done := s.name(buf, i)
+			if i = end; !done {
+				break scan
 			}
-			if !done {
-				s.pos, s.state = i, st
-				return EventMore, 0
-			}
-			s.attr = attribute{tagName: s.nameTo(i)}
-			st = atEquals
+			s.attr = attribute{name: s.nameTo(i), plain: true}
+			st = beforeEquals
 
-		case atEquals:
-			switch c := buf[i]; {
+		case beforeEquals:
+			i++
+			switch {
 			case c == '=':
-				st = atQuote
-			case class[c]&isSpace == 0:
-				s.fail(NotWellFormed, "attribute without a value")
-				return EventMore, 0
+				st = beforeQuote
+			case class[c]&whiteSpace == 0:
+				return s.fail(NotWellFormed, "attribute without a value")
 			}
-			i++
 
-		case atQuote:
-			switch c := buf[i]; {
-			case c == '\'' || c == '"':
-				s.quote, s.plain, s.mark = c, true, i+1
-				st = inValue
-			case class[c]&isSpace == 0:
-				s.fail(NotWellFormed, "attribute value without quotes")
-				return EventMore, 0
-			}
+		case beforeQuote:
 			i++
+			switch {
+			case c == '\'' || c == '"':
+				s.quote, s.mark = c, i
+				st = inValue
+			case class[c]&whiteSpace == 0:
+				return s.fail(NotWellFormed, "attribute value without quotes")
+			}
 
 		case inValue:
-			plain := uint8(inSingle)
-			if s.quote == '"' {
-				plain = inDouble
+			// The other quotes end a run, too; they are rare, and one class serves both kinds.
+			for class[c]&plainValue != 0 {
+				if i++; i == len(buf) {
+					break scan
+				}
+				c = buf[i]
 			}
-			for i < len(buf) && class[buf[i]]&plain != 0 {
-				i++
-			}
-			if i == len(buf) {
-				continue
-			}
-			switch c := buf[i]; {
+			switch {
 			case c == s.quote:
 				s.attr.value = span{int32(s.mark), int32(i)}
-				s.attr.plain = s.plain
 				i++
 				if !s.attribute(buf) {
-					return EventMore, 0
+					break scan
 				}
 				s.gap = false
 				st = inTag
+			case c == '\'' || c == '"' || c == '>':
+				i++
 			case c == '&':
-				s.plain = false
-				s.ref, s.back = i+1, inValue
+				i++
+				s.attr.plain = false
+				s.ref, s.back = i, inValue
 				st = inReference
+			case class[c]&whiteSpace != 0:
+				s.attr.plain = false // stands for a space
 				i++
-			case c >= 0x80:
-				_, size := character(buf[i:])
-				if size == cutOff {
-					s.pos, s.state = i, st
-					return EventMore, 0
+			case c >= utf8.RuneSelf:
+				ok := false
+				if i, ok = s.wide(buf, i); !ok {
+					break scan
 				}
-				if size < 0 {
-					s.badCharacter(size)
-					return EventMore, 0
-				}
-				i += size
-			case class[c]&isSpace != 0:
-				s.plain = false
-				i++
 			case c == '<':
-				s.fail(NotWellFormed, "'<' in an attribute value")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "'<' in an attribute value")
 			default:
-				s.fail(NotWellFormed, "illegal character")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "illegal character")
 			}
 
 		case inReference:
-			for i < len(buf) && class[buf[i]]&inRef != 0 {
-				i++
-			}
-			if i == len(buf) {
+			i++
+			if class[c]&inRefName != 0 {
 				continue
 			}
-			if !s.reference(buf[s.ref:i], buf[i]) {
-				return EventMore, 0
+			if !s.reference(buf[s.ref:i-1], c) {
+				break scan
 			}
-			i++
 			st = s.back
 
-		case atSlash:
-			if buf[i] != '>' {
-				s.fail(NotWellFormed, "no '>' behind '/'")
-				return EventMore, 0
+		case inEmptyTag:
+			if c != '>' {
+				return s.fail(NotWellFormed, "no '>' behind '/'")
 			}
 			i++
 			if !s.startTag(buf, i, true) {
-				return EventMore, 0
+				break scan
 			}
 			if s.depth == 0 {
-				s.el.buf = buf[:i]
-				return EventElement, i
+				return s.whole(buf[:i])
 			}
 			st = inContent
 
 		case inEndName:
 			want := s.openName(buf)
 			if want == nil {
-				s.fail(NotWellFormed, "end tag without a start tag")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "end tag without a start tag")
 			}
-			rest := want[i-s.mark:]
-			n := min(len(rest), len(buf)-i)
-			if !bytes.Equal(rest[:n], buf[i:i+n]) {
-				s.fail(NotWellFormed, "end tag of another element")
-				return EventMore, 0
+			want = want[i-s.mark:]
+			n := min(len(want), len(buf)-i)
+			if !bytes.Equal(want[:n], buf[i:i+n]) {
+				return s.fail(NotWellFormed, "end tag of another element")
 			}
 			i += n
-			if n == len(rest) {
-				st = atEndClose
+			if n == len(want) {
+				st = inEndTag
 			}
 
-		case atEndClose:
-			c := buf[i]
+		case inEndTag:
 			i++
-			if class[c]&isSpace != 0 {
+			switch {
+			case class[c]&whiteSpace != 0:
 				continue
-			}
-			if c != '>' {
-				s.fail(NotWellFormed, "end tag of another element")
-				return EventMore, 0
-			}
-			if s.depth == 0 {
+			case c != '>':
+				return s.fail(NotWellFormed, "end tag of another element")
+			case s.depth == 0:
 				s.mode = closed
 				return EventFooter, i
 			}
 			s.endTag(i)
 			if s.depth == 0 {
-				s.el.buf = buf[:i]
-				return EventElement, i
+				return s.whole(buf[:i])
 			}
 			st = inContent
 
 		case atItem:
-			n := i
-			for n < len(buf) && class[buf[n]]&isSpace != 0 {
-				n++
-			}
 			switch {
-			case n > 0 && i == 0:
-				s.spaced = true
-				return EventSpace, n
-			case n > i: // between the XML declaration and the header, which are one item
-				i = n
-			case buf[i] == '<':
+			case class[c]&whiteSpace != 0:
+				n := i
+				for n < len(buf) && class[buf[n]]&whiteSpace != 0 {
+					n++
+				}
+				if i == 0 {
+					s.spaced = true
+					return EventSpace, n
+				}
+				i = n // between the XML declaration and the header, with which it is one item
+			case c == '<':
 				s.lt = i
-				st = atTag
 				i++
+				st = inTagOpen
 			default:
-				s.stray(buf[i])
-				return EventMore, 0
+				return s.stray(c)
 			}
 
 		case inDecl:
-			n := bytes.IndexByte(buf[i:], '>')
-			if n < 0 {
-				i = len(buf)
-				continue
+			i++
+			if c == '>' {
+				if !s.declaration(buf[:i]) {
+					break scan
+				}
+				st = atItem
 			}
-			i += n + 1
-			if !s.declaration(buf[:i]) {
-				return EventMore, 0
-			}
-			st = atItem
 
 		case inBang:
-			const open = "[CDATA["
-			switch c := buf[i]; {
+			switch {
 			case c == '-' && i == s.mark:
-				s.fail(RestrictedXML, "comment")
-				return EventMore, 0
+				return s.fail(RestrictedXML, "comment")
 			case c == 'D' && i == s.mark:
-				s.fail(RestrictedXML, "document type")
-				return EventMore, 0
-			case s.depth == 0 || c != open[i-s.mark]:
-				s.fail(NotWellFormed, "illegal markup behind '<!'")
-				return EventMore, 0
+				return s.fail(RestrictedXML, "document type")
+			case s.depth == 0 || c != cdataOpen[len("<!")+i-s.mark]:
+				return s.fail(NotWellFormed, "illegal markup behind '<!'")
 			}
 			i++
-			if i-s.mark == len(open) {
+			if i-s.mark == len(cdataOpen)-len("<!") {
 				s.mark = i
-				st = inCDATASection
+				st = inCDATA
 			}
 
-		case inCDATASection:
-			for i < len(buf) && class[buf[i]]&inCDATA != 0 {
-				i++
-			}
-			if i == len(buf) {
-				continue
-			}
-			switch c := buf[i]; {
+		case inCDATA:
+			switch {
 			case c == '>':
-				i++
-				if i-3 >= s.mark && buf[i-2] == ']' && buf[i-3] == ']' {
+				if i-2 >= s.mark && buf[i-1] == ']' && buf[i-2] == ']' {
 					st = inContent
 				}
-			case c >= 0x80:
-				_, size := character(buf[i:])
-				if size == cutOff {
-					s.pos, s.state = i, st
-					return EventMore, 0
+				i++
+			case class[c]&(plainText|whiteSpace) != 0 || c == '<' || c == '&':
+				i++
+			case c >= utf8.RuneSelf:
+				ok := false
+				if i, ok = s.wide(buf, i); !ok {
+					break scan
 				}
-				if size < 0 {
-					s.badCharacter(size)
-					return EventMore, 0
-				}
-				i += size
 			default:
-				s.fail(NotWellFormed, "illegal character")
-				return EventMore, 0
+				return s.fail(NotWellFormed, "illegal character")
 			}
 		}
 	}
@@ -354,14 +316,44 @@ func (s *Scanner) run(buf []byte) (Event, int) {
 	return EventMore, 0
 }
 
-// scanName goes on with a qualified name at i. It stops behind it (done), at the end of buf, or fails.
-func (s *Scanner) scanName(buf []byte, i int) (n int, done bool) {
+// whole gives the first-level element that buf holds.
+func (s *Scanner) whole(buf []byte) (Event, int) {
+	s.el.buf = buf
+	return EventElement, len(buf)
+}
+
+// wide takes a run of characters that are not ASCII. It stops behind them, and is not ok when the bytes end within one, or
+// after fail.
+func (s *Scanner) wide(buf []byte, i int) (end int, ok bool) {
+	const bits, follows = 0xC0, 0x80 // what the first two bits of a byte that is not the first are
+	for i < len(buf) && buf[i] >= utf8.RuneSelf {
+		rest := buf[i:]
+		switch c := rest[0]; { // all that these two can say is a character
+		case c >= 0xC2 && c <= 0xDF && len(rest) > 1 && rest[1]&bits == follows:
+			i += 2
+			continue
+		case c >= 0xE1 && c <= 0xEC && len(rest) > 2 && rest[1]&bits == follows && rest[2]&bits == follows:
+			i += 3
+			continue
+		}
+		_, size := character(rest)
+		if size <= 0 {
+			s.badCharacter(size)
+			return i, false
+		}
+		i += size
+	}
+	return i, true
+}
+
+// name goes on with a qualified name at i, whose first byte the state before has looked at. It stops behind the name (done), at the end
+// of buf or after fail.
+func (s *Scanner) name(buf []byte, i int) (end int, done bool) {
 	for i < len(buf) {
 		c := buf[i]
 		switch {
-		case class[c]&inName != 0:
-			// The first byte of the whole name was looked at by the caller.
-			if i == s.colon && class[c]&inStart == 0 {
+		case class[c]&nameByte != 0:
+			if i == s.colon && class[c]&nameStart == 0 {
 				s.fail(NotWellFormed, "illegal name")
 				return i, false
 			}
@@ -373,12 +365,9 @@ func (s *Scanner) scanName(buf []byte, i int) (n int, done bool) {
 			}
 			i++
 			s.colon = i
-		case c >= 0x80:
+		case c >= utf8.RuneSelf:
 			r, size := character(buf[i:])
-			if size == cutOff {
-				return i, false
-			}
-			if size < 0 {
+			if size <= 0 {
 				s.badCharacter(size)
 				return i, false
 			}
@@ -387,24 +376,23 @@ func (s *Scanner) scanName(buf []byte, i int) (n int, done bool) {
 				return i, false
 			}
 			i += size
+		case i == s.colon:
+			s.fail(NotWellFormed, "illegal name")
+			return i, false
 		default:
-			if i == s.colon {
-				s.fail(NotWellFormed, "illegal name")
-				return i, false
-			}
 			return i, true
 		}
 	}
 	return i, false
 }
 
-// nameTo is the name that began at mark and ends at i.
-func (s *Scanner) nameTo(i int) tagName {
-	t := tagName{name: span{int32(s.mark), int32(i)}, local: int32(s.mark)}
+// nameTo is the name that began at mark and ends before end.
+func (s *Scanner) nameTo(end int) qname {
+	n := qname{span: span{int32(s.mark), int32(end)}, local: int32(s.mark)}
 	if s.colon != 0 {
-		t.local = int32(s.colon)
+		n.local = int32(s.colon)
 	}
-	return t
+	return n
 }
 
 // reference checks what stands between '&' and the byte that ended it.
@@ -413,7 +401,7 @@ func (s *Scanner) reference(name []byte, end byte) bool {
 	switch {
 	case known && end == ';':
 		return true
-	case end == ';' && len(name) > 0 && class[name[0]]&inStart != 0:
+	case end == ';' && len(name) > 0 && class[name[0]]&nameStart != 0:
 		s.fail(RestrictedXML, "entity that is not predefined")
 	default:
 		s.fail(NotWellFormed, "illegal reference")
@@ -422,12 +410,28 @@ func (s *Scanner) reference(name []byte, end byte) bool {
 }
 
 // stray ends the stream over a byte that begins no item.
-func (s *Scanner) stray(c byte) {
+func (s *Scanner) stray(c byte) (Event, int) {
 	switch {
-	case s.mode == fresh && (c == 0 || c >= 0xEF): // a byte order mark, or the first half of '<'
-		s.fail(UnsupportedEncoding, "not UTF-8 without a byte order mark")
-	case c >= 0x80 || class[c] != 0 || c == '&' || c == '>':
-		s.fail(BadFormat, "character data outside of an element")
+	case s.mode == fresh && (c == 0 || c >= 0xEF): // a byte order mark, or the first half of a '<'
+		return s.fail(UnsupportedEncoding, "not UTF-8 without a byte order mark")
+	case c < ' ':
+		return s.fail(NotWellFormed, "illegal character")
+	}
+	return s.fail(BadFormat, "character data outside of an element")
+}
+
+// fail ends the stream.
+func (s *Scanner) fail(condition, text string) (Event, int) {
+	s.err = &Error{Condition: condition, Text: text}
+	return EventMore, 0
+}
+
+// badCharacter ends the stream over what [character] said, unless that was only that the bytes end.
+func (s *Scanner) badCharacter(size int) {
+	switch size {
+	case cutOff:
+	case notUTF8:
+		s.fail(UnsupportedEncoding, "invalid UTF-8")
 	default:
 		s.fail(NotWellFormed, "illegal character")
 	}

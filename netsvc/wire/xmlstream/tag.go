@@ -2,28 +2,18 @@ package xmlstream
 
 import "bytes"
 
-// binding is one namespace declaration in force: a prefix, empty for the default namespace, and what it stands for.
-type binding struct {
-	prefix, uri span
-	prefixHeld  bool // prefix lies in Scanner.held, not in the item
-	uriHeld     bool
-}
-
 const (
 	xmlSpace    = "http://www.w3.org/XML/1998/namespace"
 	xmlnsSpace  = "http://www.w3.org/2000/xmlns/"
 	streamSpace = "http://etherx.jabber.org/streams"
 )
 
-// ground declares the empty default namespace that everything starts from.
-func (s *Scanner) ground() {
-	s.bindings = append(s.bindings[:0], binding{prefixHeld: true, uriHeld: true})
-	s.defaultN = 0
-}
-
-// settle makes what is in force and held now last for the whole stream.
-func (s *Scanner) settle() {
-	s.settled.bindings, s.settled.held, s.settled.defaultN = len(s.bindings), len(s.held), s.defaultN
+// binding is one namespace declaration in force.
+type binding struct {
+	prefix     span // empty for the default namespace
+	uri        span // empty for no namespace, with an empty prefix only
+	prefixHeld bool // prefix is in Scanner.held, and not in the item
+	uriHeld    bool
 }
 
 func (s *Scanner) prefixOf(buf []byte, b *binding) []byte {
@@ -40,78 +30,66 @@ func (s *Scanner) uriOf(buf []byte, b *binding) []byte {
 	return b.uri.of(buf)
 }
 
-// lookup finds the binding of a prefix, or -1.
-func (s *Scanner) lookup(buf, prefix []byte) int {
-	for n := len(s.bindings) - 1; n > 0; n-- {
-		if bytes.Equal(s.prefixOf(buf, &s.bindings[n]), prefix) {
-			return n
-		}
-	}
-	return -1
+// ground declares the empty default namespace that all starts from.
+func (s *Scanner) ground() {
+	s.bindings = append(s.bindings[:0], binding{prefixHeld: true, uriHeld: true})
+	s.defaultSpace = 0
 }
 
-// attribute takes in the attribute whose value just ended. A namespace declaration is in force at once: it holds for the
-// tag's own names, which are resolved when the tag ends.
+// settle makes what is in force and held last for the whole stream.
+func (s *Scanner) settle() {
+	s.settled.bindings, s.settled.defaultSpace, s.settled.held = len(s.bindings), s.defaultSpace, len(s.held)
+}
+
+// attribute takes in the attribute whose value just ended. A declaration is in force at once, for names are resolved when their tag
+// ends.
 func (s *Scanner) attribute(buf []byte) bool {
-	a := &s.attr
-	mine := s.attrs[s.base:]
+	a, mine := &s.attr, s.attrs[s.base:]
 	if len(mine) >= s.limits.Attrs {
 		s.fail(PolicyViolation, "too many attributes")
 		return false
 	}
 	name := a.name.of(buf)
 	for n := range mine {
-		if bytes.Equal(mine[n].name.of(buf), name) {
+		if have := mine[n].name; have.to-have.from == int32(len(name)) && bytes.Equal(have.of(buf), name) {
 			s.fail(NotWellFormed, "duplicate attribute")
 			return false
 		}
 	}
-	prefix := prefixIn(buf, a.tagName)
 	switch {
-	case prefix == nil && string(name) == "xmlns":
+	case a.name.prefixed() && string(a.name.prefixOf(buf)) == "xmlns":
 		a.decl = true
-		if !s.bind(buf, span{}) {
+		if !s.declare(buf, span{a.name.local, a.name.to}) {
 			return false
 		}
-		s.defaultN = len(s.bindings) - 1
-	case string(prefix) == "xmlns":
+	case string(name) == "xmlns":
 		a.decl = true
-		if !s.bind(buf, span{a.local, a.name.to}) {
+		if !s.declare(buf, span{}) {
 			return false
 		}
+		s.defaultSpace = len(s.bindings) - 1
 	}
 	s.attrs = append(s.attrs, *a)
 	return true
 }
 
-// prefixIn gives the prefix of a name, nil when it has none.
-func prefixIn(buf []byte, t tagName) []byte {
-	if t.local == t.name.from {
-		return nil
-	}
-	return buf[t.name.from : t.local-1]
-}
-
-// bind declares the namespace that the value of s.attr names. The rules are those of Namespaces in XML 1.0, section 3.
-func (s *Scanner) bind(buf []byte, prefix span) bool {
+// declare puts the namespace that the value of s.attr names in force, by the rules of Namespaces in XML 1.0, 3.
+func (s *Scanner) declare(buf []byte, prefix span) bool {
 	b := binding{prefix: prefix, uri: s.attr.value}
 	if !s.attr.plain {
 		from := len(s.held)
 		s.held = AppendUnescapedAttr(s.held, s.attr.value.of(buf))
 		b.uri, b.uriHeld = span{int32(from), int32(len(s.held))}, true
 	}
-	uri := s.uriOf(buf, &b)
-	name := prefix.of(buf)
+	name, uri := string(prefix.of(buf)), s.uriOf(buf, &b)
 	switch {
-	case string(name) == "xml" && string(uri) == xmlSpace: // legal, and says nothing new
-	case string(name) == "xml", string(name) == "xmlns", string(uri) == xmlSpace, string(uri) == xmlnsSpace:
-		s.fail(BadNamespacePrefix, "reserved namespace")
+	case (name == "xml") != (string(uri) == xmlSpace), name == "xmlns", string(uri) == xmlnsSpace:
+		s.fail(BadNamespacePrefix, "reserved prefix or namespace")
 		return false
-	case len(name) > 0 && len(uri) == 0:
-		s.fail(BadNamespacePrefix, "prefix of no namespace")
+	case name != "" && len(uri) == 0:
+		s.fail(BadNamespacePrefix, "prefix for no namespace")
 		return false
-	}
-	if len(s.bindings) > s.limits.Bindings { // [0] does not count
+	case len(s.bindings) > s.limits.Bindings: // [0] does not count
 		s.fail(PolicyViolation, "too many namespace declarations")
 		return false
 	}
@@ -119,28 +97,29 @@ func (s *Scanner) bind(buf []byte, prefix span) bool {
 	return true
 }
 
-// resolve finds the binding that a name's prefix stands for; -1 is the prefix "xml".
-func (s *Scanner) resolve(buf []byte, prefix []byte) (n int, ok bool) {
+// resolve finds the binding that a name's prefix stands for, the innermost first. It is 0 for the prefix "xml", which needs none.
+func (s *Scanner) resolve(buf, prefix []byte) (n int, ok bool) {
 	if string(prefix) == "xml" {
-		return -1, true
+		return 0, true
 	}
-	if n = s.lookup(buf, prefix); n < 0 {
-		s.fail(BadNamespacePrefix, "prefix that is not declared")
-		return 0, false
+	for n = len(s.bindings) - 1; n > 0; n-- {
+		if bytes.Equal(s.prefixOf(buf, &s.bindings[n]), prefix) {
+			return n, true
+		}
 	}
-	return n, true
+	s.fail(BadNamespacePrefix, "prefix that is not declared")
+	return 0, false
 }
 
 // startTag takes in the start tag that ends before end.
 func (s *Scanner) startTag(buf []byte, end int, empty bool) bool {
-	prefix := prefixIn(buf, s.tag)
-	ns := s.defaultN
-	if prefix != nil {
+	ns := s.defaultSpace
+	if s.tag.prefixed() {
 		var ok bool
-		if ns, ok = s.resolve(buf, prefix); !ok {
+		if ns, ok = s.resolve(buf, s.tag.prefixOf(buf)); !ok {
 			return false
 		}
-		if ns < 0 {
+		if ns == 0 {
 			s.fail(BadNamespacePrefix, "element in a reserved namespace")
 			return false
 		}
@@ -151,7 +130,7 @@ func (s *Scanner) startTag(buf []byte, end int, empty bool) bool {
 	return s.openElement(buf, ns, end, empty)
 }
 
-// openElement goes one level down, and up again when the tag is an empty-element tag.
+// openElement goes one level down, and up again if the tag is an empty-element tag.
 func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 	if s.depth >= s.limits.Depth {
 		s.fail(PolicyViolation, "too many elements within each other")
@@ -160,15 +139,14 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 	s.depth++
 	switch s.depth {
 	case 1:
-		s.el.tag, s.el.binding = s.tag, ns
-		s.el.outer, s.el.defaultN = len(s.bindings), s.defaultN
+		s.el.open(s, buf, ns)
 	case 2:
 		if len(s.el.kids) >= s.limits.Kids {
 			s.fail(PolicyViolation, "too many child elements")
 			return false
 		}
 		b := &s.bindings[ns]
-		s.el.kids = append(s.el.kids, Kid{from: int32(s.lt), tag: s.tag, binding: int32(ns), uri: b.uri, uriHeld: b.uriHeld})
+		s.el.kids = append(s.el.kids, Kid{from: int32(s.lt), name: s.tag, binding: int32(ns), uri: b.uri, uriHeld: b.uriHeld})
 		fallthrough
 	default:
 		s.use(ns)
@@ -178,7 +156,7 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 	}
 	s.el.elements++
 	s.el.attributes += len(s.attrs) - s.base
-	s.open = append(s.open, frame{name: s.tag.name, bindings: int32(s.outerN), defaultN: int32(s.outerDefault)})
+	s.open = append(s.open, frame{s.tag.span, int32(s.outerBindings), int32(s.outerDefault)})
 	if s.depth == 1 {
 		s.el.attrs = len(s.attrs)
 	} else {
@@ -190,37 +168,37 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 	return true
 }
 
-// use notes that a child element, or something within it, needs a binding made outside of it.
+// use notes that a child element, or something within it, needs a binding that was made outside of it.
 func (s *Scanner) use(n int) {
 	if n < s.el.outer {
 		s.el.kids[len(s.el.kids)-1].uses |= 1 << uint(n)
 	}
 }
 
-// prefixedAttributes resolves the prefixes of the tag's attributes and refuses two with the same expanded name (two with the
-// same name as written have been refused before).
+// prefixedAttributes resolves the prefixes of the tag's attributes, and refuses two with the same expanded name. (Two that are the
+// same as written have been refused before, and one without a prefix is in no namespace.)
 func (s *Scanner) prefixedAttributes(buf []byte) bool {
 	mine := s.attrs[s.base:]
 	for n := range mine {
 		a := &mine[n]
-		if a.decl || a.local == a.name.from {
+		if a.decl || !a.name.prefixed() {
 			continue
 		}
-		ns, ok := s.resolve(buf, prefixIn(buf, a.tagName))
+		ns, ok := s.resolve(buf, a.name.prefixOf(buf))
 		if !ok {
 			return false
 		}
-		if ns < 0 {
+		if ns == 0 {
 			continue
 		}
 		if s.depth > 1 {
 			s.use(ns)
 		}
 		a.binding = int32(ns)
+		local, uri := a.name.localOf(buf), s.uriOf(buf, &s.bindings[ns])
 		for m := range mine[:n] {
 			b := &mine[m]
-			if b.binding > 0 && bytes.Equal(localOf(buf, a.tagName), localOf(buf, b.tagName)) &&
-				bytes.Equal(s.uriOf(buf, &s.bindings[ns]), s.uriOf(buf, &s.bindings[b.binding])) {
+			if b.binding > 0 && bytes.Equal(b.name.localOf(buf), local) && bytes.Equal(s.uriOf(buf, &s.bindings[b.binding]), uri) {
 				s.fail(NotWellFormed, "duplicate attribute")
 				return false
 			}
@@ -229,9 +207,7 @@ func (s *Scanner) prefixedAttributes(buf []byte) bool {
 	return true
 }
 
-func localOf(buf []byte, t tagName) []byte { return buf[t.local:t.name.to] }
-
-// openName gives the name that the next end tag has to carry; nil when none is open.
+// openName gives the name that the next end tag has to carry; nil when nothing is open.
 func (s *Scanner) openName(buf []byte) []byte {
 	switch {
 	case s.depth > 0:
@@ -242,7 +218,7 @@ func (s *Scanner) openName(buf []byte) []byte {
 	return nil
 }
 
-// endTag goes one level up. What a first-level element declared stays until the next item: its reader needs it.
+// endTag goes one level up. What a first-level element declared stays until the next item, for whoever reads it.
 func (s *Scanner) endTag(end int) {
 	s.depth--
 	f := s.open[s.depth]
@@ -254,5 +230,5 @@ func (s *Scanner) endTag(end int) {
 		s.el.kids[len(s.el.kids)-1].to = int32(end)
 	}
 	s.bindings = s.bindings[:f.bindings]
-	s.defaultN = int(f.defaultN)
+	s.defaultSpace = int(f.defaultSpace)
 }

@@ -27,6 +27,7 @@ const cdataOpen, cdataClose = "<![CDATA[", "]]>"
 
 func (t *tokens) next() tokenKind {
 	b := t.rest
+	t.empty = false
 	switch {
 	case len(b) == 0:
 		return noToken
@@ -51,7 +52,7 @@ func (t *tokens) next() tokenKind {
 		if n < 0 {
 			return noToken
 		}
-		t.name, t.rest = bytes.TrimRight(b[2:n], whiteSpace), b[n+1:]
+		t.name, t.rest = bytes.TrimRight(b[2:n], spaces), b[n+1:]
 		return endToken
 	}
 	return t.start()
@@ -60,7 +61,7 @@ func (t *tokens) next() tokenKind {
 // start takes a start tag.
 func (t *tokens) start() tokenKind {
 	b, n := t.rest, 1
-	for n < len(b) && b[n] != '>' && b[n] != '/' && class[b[n]]&isSpace == 0 {
+	for n < len(b) && b[n] != '>' && b[n] != '/' && class[b[n]]&whiteSpace == 0 {
 		n++
 	}
 	name := n
@@ -80,13 +81,13 @@ func (t *tokens) start() tokenKind {
 
 // attr takes the next attribute off the tag's inside; name is nil when there is none left.
 func (t *tokens) attr() (name, value []byte) {
-	b := bytes.TrimLeft(t.attrs, whiteSpace)
+	b := bytes.TrimLeft(t.attrs, spaces)
 	eq := bytes.IndexByte(b, '=')
 	if eq < 0 {
 		return nil, nil
 	}
-	name = bytes.TrimRight(b[:eq], whiteSpace)
-	b = bytes.TrimLeft(b[eq+1:], whiteSpace)
+	name = bytes.TrimRight(b[:eq], spaces)
+	b = bytes.TrimLeft(b[eq+1:], spaces)
 	if len(b) < 2 {
 		return nil, nil
 	}
@@ -98,53 +99,69 @@ func (t *tokens) attr() (name, value []byte) {
 	return name, b[1:end]
 }
 
-// Each calls f for the elements that b consists of, with their expanded names, until f returns false. space is the default namespace in force
-// around them. b must be XML that a [Scanner] has accepted or a [Writer] has written, and prefixes must be declared in the
-// elements that use them; space and local lie in b where they can.
-func Each(b []byte, space string, f func(space, local string, raw []byte) bool) {
-	t := tokens{rest: b}
-	for len(t.rest) > 0 {
-		raw := t.rest
+// skip goes behind the end tag of the element whose start tag was just taken.
+func (t *tokens) skip() (ok bool) {
+	depth := 1
+	if t.empty {
+		depth = 0
+	}
+	for depth > 0 {
 		switch t.next() {
 		case noToken:
-			return
+			return false
 		case startToken:
-		default:
+			if !t.empty {
+				depth++
+			}
+		case endToken:
+			depth--
+		}
+	}
+	return true
+}
+
+// Each calls f for the elements that b consists of, with their expanded names, until f returns false. space is the default
+// namespace in force around them. b must be XML that a [Scanner] has accepted or a [Writer] has written, with each prefix declared
+// in the element that uses it; what follows anything else is passed over. The strings lie in b if they can.
+func Each(b []byte, space string, f func(space, local string, raw []byte) bool) {
+	for t := (tokens{rest: b}); ; {
+		raw := t.rest
+		switch t.next() {
+		case noToken, endToken:
+			return
+		case textToken, cdataToken:
 			continue
 		}
 		prefix, local := splitName(str(t.name))
-		around := space
+		own := space
 		for tag := t; ; {
 			name, value := tag.attr()
 			if name == nil {
 				break
 			}
-			if p, l := splitName(str(name)); p == "" && l == "xmlns" && prefix == "" || p == "xmlns" && l == prefix {
-				around = unescapedAttr(value)
+			if p, ok := declares(name); ok && p == prefix {
+				own = unescapedAttr(value)
 			}
 		}
-		for depth := 1; depth > 0; {
-			if t.empty {
-				depth--
-				t.empty = false
-				continue
-			}
-			switch t.next() {
-			case noToken:
-				return
-			case startToken:
-				depth++
-			case endToken:
-				depth--
-				t.empty = false
-			default:
-				t.empty = false
-			}
+		if !t.skip() {
+			return
 		}
-		if n := len(raw) - len(t.rest); !f(around, local, raw[:n:n]) {
+		if n := len(raw) - len(t.rest); !f(own, local, raw[:n:n]) {
 			return
 		}
 	}
+}
+
+// declares reports whether an attribute of this name is a namespace declaration, and of which prefix.
+func declares(name []byte) (prefix string, ok bool) {
+	const xmlns = "xmlns"
+	switch {
+	case len(name) < len(xmlns) || string(name[:len(xmlns)]) != xmlns:
+		return "", false
+	case len(name) == len(xmlns):
+		return "", true
+	}
+	return str(name[len(xmlns)+1:]), name[len(xmlns)] == ':'
 }
 
 // splitName takes a qualified name apart.
