@@ -27,26 +27,28 @@ func (s *Stanza) find(space, local string) *kid {
 	return nil
 }
 
-// Node gives the first child element with this name as a tree, nil when there is none. Each call parses anew.
-func (s *Stanza) Node(space, local string) *xmlstream.Node { return node(s.Raw(space, local)) }
+// Node gives the first child element with this name as a tree, nil when there is none. Each call reads it anew.
+func (s *Stanza) Node(space, local string) *xmlstream.Node {
+	if k := s.find(space, local); k != nil {
+		return xmlstream.Tree(k.bytes(), xmlstream.ClientSpace)
+	}
+	return nil
+}
 
-// Payload gives the first child element as a tree: what an IQ is about. It is nil when there is none.
+// Payload gives the first child element as a tree: what an IQ is about. It is nil when there is none. Each call reads it anew.
 func (s *Stanza) Payload() *xmlstream.Node {
 	if len(s.kids) == 0 {
 		return nil
 	}
-	return node(s.kids[0].bytes())
+	return xmlstream.Tree(s.kids[0].bytes(), xmlstream.ClientSpace)
 }
 
-func node(raw []byte) *xmlstream.Node {
-	if raw == nil {
-		return nil
+// PayloadName gives the name of the first child element without reading it; "" when there is none.
+func (s *Stanza) PayloadName() (space, local string) {
+	if len(s.kids) == 0 {
+		return "", ""
 	}
-	n, err := xmlstream.Parse(raw, xmlstream.ClientSpace)
-	if err != nil {
-		return nil // bytes that were appended and are not XML
-	}
-	return n
+	return s.kids[0].space, s.kids[0].local()
 }
 
 // Each calls f for each child element, in their order, until it returns false. raw must not be changed.
