@@ -1,0 +1,80 @@
+package archive
+
+import (
+	"context"
+	"time"
+
+	"linnet/netsvc/module"
+	"linnet/netsvc/wire/stamp"
+	"linnet/netsvc/xmpp"
+	"linnet/store"
+	"linnet/store/table"
+)
+
+// trim is the one timer that ends rows, which goes on over reloads.
+type trim struct{ timer *time.Timer }
+
+// trimEvery is how often archives are shortened: rows are kept up to so much
+// longer than promised.
+const trimEvery = 24 * time.Hour
+
+func (m *extension) setupTrim(h xmpp.Host) {
+	m.trim = module.Live(h, "archive.trim", func() *trim { return new(trim) })
+}
+
+// Start begins to look after the age of rows.
+func (m *extension) Start(context.Context) error {
+	m.trim.timer = time.AfterFunc(time.Minute, m.shorten)
+	return nil
+}
+
+// Switch gives the timer to this generation's options.
+func (m *extension) Switch() {
+	if t := m.trim.timer; t != nil && t.Stop() {
+		m.trim.timer = time.AfterFunc(time.Minute, m.shorten)
+	}
+}
+
+// Stop ends it.
+func (m *extension) Stop(context.Context) error {
+	m.trim.timer.Stop()
+	return nil
+}
+
+// shorten deletes what is older than it should be: the ids carry the time, so it is
+// one range for each account that has something so old.
+func (m *extension) shorten() {
+	defer m.trim.timer.Reset(trimEvery)
+	if m.keep == 0 || !stamp.IsSet(time.Now(), m.host.Store().Options().Built) {
+		return
+	}
+	before := uint64(time.Now().Add(-m.keep).UnixMicro())
+	var b store.Batch
+	err := m.host.Store().View(func(tx *store.Tx) error {
+		var next []byte
+		for {
+			var first []byte
+			err := tx.Scan(m.rows, next, nil, false, func(k, _ []byte) bool {
+				first = append(first, k...)
+				return false
+			})
+			if err != nil || len(first) < 8 {
+				return err
+			}
+			owner := first[:8]
+			if limit := table.AppendUint64(owner[:8:8], before); string(first) < string(limit) {
+				b.DeleteRange(m.rows, first, limit)
+			}
+			if next = table.PrefixEnd(owner); next == nil {
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		m.host.Log().Error("archives cannot be shortened", "cause", err)
+		return
+	}
+	if b.Len() > 0 {
+		m.host.Store().Submit(&b, nil)
+	}
+}

@@ -1,0 +1,195 @@
+// Package disco says what this server and its accounts are and can do: Service
+// Discovery, XEP-0030 2.5.0, with the contact addresses of XEP-0157 1.1.1 and the
+// capabilities hash of XEP-0115 1.6.0 for the stream features.
+//
+// It owns the answers only: what is in them was declared by the extensions
+// (xmpp.Discoveries).
+package disco
+
+import (
+	"strings"
+
+	"linnet/netsvc/wire/disco"
+	"linnet/netsvc/wire/form"
+	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/wire/xmlstream"
+	"linnet/netsvc/xmpp"
+)
+
+func init() {
+	xmpp.Register(xmpp.Info{
+		Name:    "disco",
+		Summary: "says what the server is and can do",
+		Specs:   []string{"XEP-0030 2.5.0", "XEP-0115 1.6.0", "XEP-0128 1.0.1", "XEP-0157 1.1.1"},
+		New:     func() xmpp.Module { return new(module) },
+	})
+}
+
+type module struct {
+	host     xmpp.Host
+	contacts []contact
+}
+
+// contact is one kind of contact addresses, XEP-0157 section 3.
+type contact struct {
+	field string
+	uris  []string
+}
+
+func (m *module) Setup(h xmpp.Host) error {
+	m.host = h
+	o := h.Options().About("Service discovery: the addresses of people who run this server, as URIs such as mailto: or xmpp:.")
+	m.contacts = []contact{{field: "abuse-addresses"}, {field: "admin-addresses"}, {field: "feedback-addresses"},
+		{field: "sales-addresses"}, {field: "security-addresses"}, {field: "status-addresses"}, {field: "support-addresses"}}
+	for i := range m.contacts {
+		kind := strings.TrimSuffix(m.contacts[i].field, "-addresses")
+		o.Strings(&m.contacts[i].uris, kind, nil, "whom to write to about "+kind)
+	}
+	everywhere := xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost
+	h.IQ(xmpp.IQ{Space: disco.InfoSpace, Local: "query", To: everywhere, Get: m.info})
+	h.IQ(xmpp.IQ{Space: disco.ItemsSpace, Local: "query", To: everywhere, Get: m.items})
+	d := h.Disco()
+	d.Identity(xmpp.ToHost, disco.Identity{Category: "server", Type: "im", Name: "linnet"})
+	d.Identity(xmpp.ToSelf|xmpp.ToAccount, disco.Identity{Category: "account", Type: "registered"})
+	d.Form(xmpp.ToHost, m.addresses)
+	return nil
+}
+
+// scope is who is asked: the host, the asker's own account, or somebody else's.
+func scope(r *xmpp.Request) xmpp.Scope {
+	switch {
+	case r.Account == nil:
+		return xmpp.ToHost
+	case r.Session != nil && r.Session.Account() == r.Account:
+		return xmpp.ToSelf
+	}
+	return xmpp.ToAccount
+}
+
+// allowed keeps strangers from finding out who exists: XEP-0030 section 8 and RFC
+// 6121 section 8.5.1 want the same answer for an account that hides and one that is
+// not there.
+func (m *module) allowed(r *xmpp.Request) bool {
+	if scope(r) != xmpp.ToAccount {
+		return true
+	}
+	s, err := m.host.Contacts().Contact(r.Account, r.IQ.From.Bare())
+	return err == nil && s.From
+}
+
+func (m *module) info(r *xmpp.Request) {
+	if !m.allowed(r) {
+		r.Refuse(stanza.ServiceUnavailable, "")
+		return
+	}
+	info, bad := m.describe(r)
+	if bad != nil {
+		r.Fail(bad)
+		return
+	}
+	w := xmlstream.NewWriter("jabber:client")
+	info.Append(w)
+	r.Result(w.Bytes())
+}
+
+func (m *module) describe(r *xmpp.Request) (*disco.Info, *stanza.Error) {
+	d := m.host.Disco()
+	if node := r.Payload.Attr("node"); node != "" {
+		var info *disco.Info
+		var bad *stanza.Error
+		if n := d.Nodes[node]; n.Info != nil {
+			info, bad = n.Info(r)
+		} else if d.OtherNodes != nil {
+			info = d.OtherNodes(r, node)
+		}
+		if bad == nil && info == nil {
+			return nil, stanza.NewError(stanza.ItemNotFound, "")
+		}
+		if info != nil {
+			info.Node = node
+		}
+		return info, bad
+	}
+	info := &disco.Info{}
+	where := scope(r)
+	for _, id := range d.Identities {
+		if id.Scope&where != 0 {
+			info.Identities = append(info.Identities, id.Identity)
+		}
+	}
+	for _, f := range d.Features {
+		if f.Scope&where != 0 {
+			info.Add(f.Var)
+		}
+	}
+	for _, f := range d.Forms {
+		if f.Scope&where == 0 {
+			continue
+		}
+		if made := f.Make(r.Host); made != nil {
+			info.Forms = append(info.Forms, made)
+		}
+	}
+	return info, nil
+}
+
+func (m *module) items(r *xmpp.Request) {
+	if !m.allowed(r) {
+		r.Refuse(stanza.ServiceUnavailable, "")
+		return
+	}
+	d := m.host.Disco()
+	node := r.Payload.Attr("node")
+	answer := disco.Items{Node: node}
+	if node != "" {
+		n, ok := d.Nodes[node]
+		if !ok || n.Items == nil {
+			r.Refuse(stanza.ItemNotFound, "")
+			return
+		}
+		list, bad := n.Items(r)
+		if bad != nil {
+			r.Fail(bad)
+			return
+		}
+		answer.Items = list
+	} else {
+		if scope(r) != xmpp.ToHost { // an account's items are its clients, XEP-0030 section 4.3
+			for _, s := range r.Account.Sessions() {
+				if s.Presence() != nil {
+					answer.Items = append(answer.Items, disco.Item{JID: s.JID()})
+				}
+			}
+		}
+		for _, f := range d.Items {
+			answer.Items = append(answer.Items, f(r)...)
+		}
+	}
+	w := xmlstream.NewWriter("jabber:client")
+	answer.Append(w, nil)
+	r.Result(w.Bytes())
+}
+
+// addresses is the form of XEP-0157. The administrators that the configuration
+// names can be written to by XMPP, if nothing else is said.
+func (m *module) addresses(string) *form.Form {
+	f := form.New(form.Result, "http://jabber.org/network/serverinfo")
+	for _, c := range m.contacts {
+		uris := c.uris
+		if c.field == "admin-addresses" && len(uris) == 0 {
+			for _, admin := range m.host.Site().Admins {
+				if j, err := jid.Parse(admin); err == nil {
+					uris = append(uris, "xmpp:"+j.String())
+				}
+			}
+		}
+		if len(uris) > 0 {
+			f.Add(form.Field{Var: c.field, Type: form.ListMulti, Values: uris})
+		}
+	}
+	if len(f.Fields) == 1 { // the FORM_TYPE alone
+		return nil
+	}
+	return f
+}

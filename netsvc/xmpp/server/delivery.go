@@ -1,0 +1,181 @@
+package server
+
+import (
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp"
+)
+
+// This file is RFC 6121 section 8.5: which sessions of an account get a stanza
+// that is addressed to it, and what becomes of it when none does.
+
+// deliver takes a stanza through the recipient's hooks and to its sessions. t is
+// ready for the recipient's side; r is the sender's claim.
+func (g *generation) deliver(t *xmpp.Transit, a *account, r receipt) {
+	refused, taken := g.hooks.Received.Run(t)
+	if refused != nil {
+		g.bounce(t.Stanza, refused)
+		return
+	}
+	if taken {
+		return
+	}
+	switch t.Stanza.Kind {
+	case stanza.Message:
+		g.deliverMessage(t, a, r)
+	case stanza.Presence:
+		g.deliverPresence(t, a)
+	case stanza.IQ:
+		g.deliverIQ(t, a)
+	}
+}
+
+// deliverPresence is for presence that no extension took: notifications and
+// errors. Sections 8.5.2.1.2, 8.5.2.2.2, 8.5.3.1 and 8.5.3.2.2.
+func (g *generation) deliverPresence(t *xmpp.Transit, a *account) {
+	s := t.Stanza
+	if s.To.IsFull() {
+		if ss := a.find(s.To.Resource()); ss != nil {
+			ss.deliver(s, nil)
+		}
+		return
+	}
+	for _, ss := range a.Sessions() {
+		if ss.Presence() != nil {
+			ss.(*Session).deliver(s, nil)
+		}
+	}
+}
+
+// deliverIQ is for IQs to a full JID: to the client, or the error of section
+// 8.5.3.2.3. What is addressed to the bare JID has been answered by an IQ handler.
+func (g *generation) deliverIQ(t *xmpp.Transit, a *account) {
+	if ss := a.find(t.Stanza.To.Resource()); ss != nil {
+		ss.deliver(t.Stanza, nil)
+		return
+	}
+	g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
+}
+
+// deliverMessage chooses the sessions and notes who owes what.
+func (g *generation) deliverMessage(t *xmpp.Transit, a *account, r receipt) {
+	t.Took = receivers(t.Took[:0], t.Stanza, a)
+	if len(t.Took) == 0 {
+		switch t.Stanza.Type {
+		case stanza.Normal, stanza.Chat:
+			// To a resource that is gone: to the person instead, 8.5.3.2.1.
+			t.Took = reachable(t.Took, a)
+		case stanza.GroupChat:
+			g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
+			return
+		default: // headline, error: dropped in silence
+			return
+		}
+	}
+	c := newOwed(a, t.Stanza, r)
+	if len(t.Took) == 0 {
+		g.keep(t, c)
+	} else {
+		if t.Kept() { // in the recipient's archive: his sender's claim rests on that
+			g.storedBy(t, c, c.pay)
+		}
+		g.fanOut(t, c)
+	}
+	c.drop()
+}
+
+// fanOut hands the message to the sessions in t.Took.
+func (g *generation) fanOut(t *xmpp.Transit, c *owed) {
+	if refused, taken := g.hooks.Fanout.Run(t); refused != nil || taken {
+		c.finish()
+		return
+	}
+	for _, ss := range t.Took {
+		ss.(*Session).deliver(t.Stanza, c)
+	}
+}
+
+// receivers names the sessions that section 8.5 gives a message to.
+func receivers(list []xmpp.Session, s *stanza.Stanza, a *account) []xmpp.Session {
+	if s.To.IsFull() {
+		if ss := a.find(s.To.Resource()); ss != nil {
+			list = append(list, ss)
+		}
+		return list
+	}
+	switch s.Type {
+	case stanza.Normal, stanza.Chat, stanza.Headline:
+		return reachable(list, a)
+	}
+	return list // groupchat and error are for one resource only: 8.5.2.1.1
+}
+
+// reachable adds every session that is available with a priority of 0 or more:
+// of the two choices of section 8.5.2.1.1 the one that suits people with
+// several devices.
+func reachable(list []xmpp.Session, a *account) []xmpp.Session {
+	for _, ss := range a.Sessions() {
+		if ss.(*Session).reachable() {
+			list = append(list, ss)
+		}
+	}
+	return list
+}
+
+// keep is for a message that no session took: an extension keeps it, or its
+// sender gets the error of section 8.5.2.2.1.
+func (g *generation) keep(t *xmpp.Transit, c *owed) {
+	if c.is(spooled) {
+		g.spool.Return(c.account, c.row)
+		c.state.And(^uint32(spooled))
+		c.finish()
+		return
+	}
+	refused, taken := g.hooks.Undelivered.Run(t)
+	switch {
+	case t.Kept(): // by who takes undelivered ones, or by the recipient's archive before
+		g.storedBy(t, c, c.finish)
+	case taken:
+		c.finish()
+	default:
+		if refused == nil {
+			refused = stanza.NewError(stanza.ServiceUnavailable, "")
+		}
+		g.bounce(t.Stanza, refused)
+		c.finish()
+	}
+}
+
+// storedBy calls then once the commit of t's batch is done. If the commit fails
+// the message is not lost as long as a session has it; otherwise its sender is
+// told to try again later.
+func (g *generation) storedBy(t *xmpp.Transit, c *owed, then func()) {
+	c.state.Or(stored)
+	c.hold()
+	t.After(func(err error) {
+		switch {
+		case err == nil:
+			then()
+		case c.holders.Load() > 1:
+			c.state.And(^uint32(stored))
+			g.stats.gaps.Add(1)
+		case !c.is(done):
+			g.bounce(c.stanza, stanza.NewError(stanza.ResourceConstraint, "the message could not be stored"))
+			c.finish()
+		}
+		c.drop()
+	})
+}
+
+// undelivered takes a copy that every session lost back to its account, where
+// another session may take it, or it is kept. Its hold is the last one.
+func (g *generation) undelivered(c *owed) {
+	t := getTransit(c.delayed(), nil, c.account)
+	c.holders.Store(1)
+	if t.Took = reachable(t.Took, c.account); len(t.Took) > 0 {
+		g.fanOut(t, c)
+	} else {
+		g.keep(t, c)
+	}
+	c.drop()
+	g.submit(t)
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"strconv"
+	"strings"
+
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp"
+)
+
+// ownPresence is a client's presence without 'to': the session's own state,
+// which the delivery rules go by. Telling the contacts is an extension's.
+func (g *generation) ownPresence(ss *Session, s *stanza.Stanza) {
+	switch s.Type {
+	case stanza.Available:
+		priority, ok := priorityOf(s)
+		if !ok {
+			g.bounce(s, stanza.NewError(stanza.BadRequest, "priority must be an integer from -128 to 127"))
+			return
+		}
+		old := ss.presence.Swap(&presence{s, priority})
+		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Now: s})
+		if old == nil {
+			g.hooks.Available.Tell(ss)
+		}
+	case stanza.Unavailable:
+		if old := ss.presence.Swap(nil); old != nil {
+			g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.stanza, Leaving: s})
+		}
+	default:
+		g.bounce(s, stanza.NewError(stanza.BadRequest, "this type of presence needs an address"))
+	}
+}
+
+func (p *presence) of() *stanza.Stanza {
+	if p == nil {
+		return nil
+	}
+	return p.stanza
+}
+
+// priorityOf reads RFC 6121 section 4.7.2.3.
+func priorityOf(s *stanza.Stanza) (int8, bool) {
+	n := s.Node("jabber:client", "priority")
+	if n == nil {
+		return 0, true
+	}
+	v, err := strconv.ParseInt(strings.TrimSpace(n.Text), 10, 8)
+	return int8(v), err == nil
+}

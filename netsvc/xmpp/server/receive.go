@@ -1,0 +1,82 @@
+package server
+
+import (
+	"strconv"
+	"time"
+
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/wire/xmlstream"
+)
+
+// Receive takes one stanza that the client sent, on the goroutine that read it.
+// Its 'from' is the session's already; bad says what is wrong with it, nil for a
+// good one.
+func (ss *Session) Receive(epoch uint32, s *stanza.Stanza, bad *stanza.Error) {
+	ss.active.Store(time.Now().Unix())
+	ss.mu.Lock()
+	if ss.epoch != epoch || ss.end != alive {
+		ss.mu.Unlock()
+		return
+	}
+	var r receipt
+	if m := ss.managed; m != nil {
+		r = receipt{&m.ledger, m.ledger.begin()}
+	}
+	ss.mu.Unlock()
+	g := ss.server.current()
+	g.stats.stanzas[s.Kind].Add(1)
+	if bad != nil {
+		g.bounce(s, bad)
+		r.settle()
+		return
+	}
+	g.fromClient(ss, s, r)
+}
+
+// Nonza takes a first-level element that is not a stanza. ok is false when
+// nobody knows it: the stream ends with unsupported-stanza-type.
+func (ss *Session) Nonza(epoch uint32, el *xmlstream.Element) (ok bool) {
+	handle := ss.server.current().nonzas[string(el.Space())]
+	if handle == nil {
+		return false
+	}
+	n, err := xmlstream.Parse(el.Raw(), "")
+	if err != nil {
+		return false
+	}
+	ss.mu.Lock()
+	stale := ss.epoch != epoch || ss.end != alive
+	ss.mu.Unlock()
+	if !stale {
+		handle(ss, n)
+	}
+	return true
+}
+
+// farewell is the end of a stream with an error, or without one.
+func farewell(why endCause) []byte {
+	w := xmlstream.NewWriter("jabber:client")
+	if why.condition != "" {
+		// The prefix 'stream' is bound by our stream header.
+		w.Raw([]byte("<stream:error>"))
+		w.Leaf(streamErrors, why.condition, "")
+		if why.text != "" {
+			w.Leaf(streamErrors, "text", why.text)
+		}
+		if why.tooHigh != nil {
+			w.Start(ManageSpace, "handled-count-too-high").
+				Attr("h", strconv.FormatUint(uint64(why.tooHigh.acked), 10)).Attr("send-count", strconv.FormatUint(uint64(why.tooHigh.sent), 10)).End()
+		}
+		w.Raw([]byte("</stream:error>"))
+	}
+	w.Raw([]byte("</stream:stream>"))
+	return w.Bytes()
+}
+
+const streamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
+
+// unfinished is an error without the end of the stream: the client may resume it.
+func unfinished(condition string) []byte {
+	b := farewell(endCause{condition: condition})
+	return b[:len(b)-len("</stream:stream>")]
+}

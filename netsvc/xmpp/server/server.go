@@ -1,0 +1,227 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	users "linnet/netsvc/account"
+	"linnet/netsvc/flow"
+	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/xmlstream"
+	"linnet/netsvc/xmpp"
+	"linnet/store"
+	"linnet/store/table"
+)
+
+// Server is the live part of the XMPP server: it outlives generations. Its
+// methods are safe for concurrent use.
+type Server struct {
+	log        *slog.Logger
+	store      *store.Store
+	accounts   *users.Accounts
+	hosts      []string // served domains; fixed while the server runs
+	shards     [shards]shard
+	resumable  resumables
+	sweeper    sweeper
+	sessions   atomic.Int64 // not ended
+	tables     tables
+	names      names // of flags and slots
+	generation atomic.Pointer[generation]
+}
+
+func newServer() *Server {
+	return &Server{tables: newTables(), names: names{flags: map[string]xmpp.Flag{}, slots: map[string]int{}}}
+}
+
+// tables are the server's own rows.
+type tables struct {
+	handled *table.Table // resumption id → account, number of stanzas taken
+	parked  *table.Table // resumption id → a session put away at shutdown
+}
+
+func newTables() tables {
+	return tables{
+		handled: table.New("stream.handled", table.None, table.Expires()),
+		parked:  table.New("stream.parked", table.None, table.Expires()),
+	}
+}
+
+// generation is the immutable part: what one reading of the configuration and
+// one Setup of every extension made.
+type generation struct {
+	*Server
+	hooks    xmpp.Hooks
+	iqs      map[iqKey]*xmpp.IQ
+	nonzas   map[string]func(xmpp.Session, *xmlstream.Node)
+	features [][]byte
+	disco    xmpp.Discoveries
+	contacts xmpp.Contacts
+	spool    xmpp.Spool
+	finders  []finder
+	limits   limits
+	stats    *stats
+}
+
+// finder looks for who serves an address that is not ours: a component, the
+// cluster, another server. nil means somebody else.
+type finder func(to jid.JID) func(*xmpp.Transit, receipt)
+
+// limits are the server's options.
+type limits struct {
+	outbox         int64 // bytes one client's outbox may hold
+	unacknowledged int64 // bytes of stanzas a client may leave unacknowledged
+	resumption     time.Duration
+	settleAfter    time.Duration
+	location       string
+	sessions       int // per account
+}
+
+func (s *Server) current() *generation { return s.generation.Load() }
+
+// Hosts implements xmpp.Server.
+func (s *Server) Hosts() []string { return s.hosts }
+
+// IsHost implements xmpp.Server.
+func (s *Server) IsHost(domain string) bool {
+	for _, h := range s.hosts {
+		if h == domain {
+			return true
+		}
+	}
+	return false
+}
+
+// Accounts implements xmpp.Server.
+func (s *Server) Accounts() *users.Accounts { return s.accounts }
+
+// Online implements xmpp.Server.
+func (s *Server) Online(f func(xmpp.Account) bool) {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		list := make([]*account, 0, len(sh.all))
+		for _, a := range sh.all {
+			if len(a.Sessions()) > 0 {
+				list = append(list, a)
+			}
+		}
+		sh.mu.Unlock()
+		for _, a := range list {
+			if !f(a) {
+				return
+			}
+		}
+	}
+}
+
+// OutboxLimit is how many bytes an edge lets wait for one client.
+func (s *Server) OutboxLimit() int { return int(s.current().limits.outbox) }
+
+// StreamFeatures are what extensions offer an authenticated client.
+func (s *Server) StreamFeatures() [][]byte { return s.current().features }
+
+// Why a resource cannot be bound.
+var (
+	ErrGone    = errors.New("server: the account no longer exists")
+	ErrTooMany = errors.New("server: the account has too many sessions")
+)
+
+// Link is one connection of a client, as its edge hands it over.
+type Link struct {
+	Out    Outlet
+	Addr   string // for administrators
+	Secure bool
+}
+
+// Bind makes a session for the resource (RFC 6120 section 7) and attaches its
+// connection. greet makes what the client must read first: the result of its
+// request. A session that has the resource already ends with the error conflict:
+// the new one is more likely to be alive.
+//
+// The epoch returned goes with everything the connection brings: a stale one
+// changes nothing.
+func (s *Server) Bind(user users.Account, resource string, l Link, greet func(*Session) []byte) (*Session, uint32, error) {
+	full, err := user.JID.WithResource(resource)
+	if err != nil {
+		return nil, 0, err
+	}
+	a, err := s.find(user.JID)
+	if err != nil {
+		return nil, 0, err
+	}
+	if a == nil || a.id != user.ID {
+		return nil, 0, ErrGone
+	}
+	ss := &Session{server: s, account: a, jid: full, since: time.Now().Unix(), epoch: 1, out: l.Out, addr: l.Addr, secure: l.Secure}
+	ss.active.Store(ss.since)
+	for {
+		var old *Session
+		tooMany := false
+		a.Decide(func() {
+			if old = a.find(full.Resource()); old != nil {
+				return
+			}
+			if tooMany = len(a.Sessions()) >= s.current().limits.sessions; !tooMany {
+				l.Out.Add(flow.Item{Segs: [][]byte{greet(ss)}})
+				a.add(ss)
+			}
+		})
+		if tooMany {
+			a.Release()
+			return nil, 0, ErrTooMany
+		}
+		if old == nil {
+			break
+		}
+		old.finish(endCause{condition: "conflict", text: "the resource was bound anew"}, queued{})
+	}
+	s.sessions.Add(1)
+	s.accounts.LoggedIn(user.ID)
+	s.current().hooks.Bound.Tell(ss)
+	return ss, 1, nil
+}
+
+// Detach says that the connection is gone without a proper end. A session that
+// can be resumed waits for its client; any other ends.
+func (ss *Session) Detach(epoch uint32) {
+	ss.mu.Lock()
+	if ss.epoch != epoch || ss.end != alive {
+		ss.mu.Unlock()
+		return
+	}
+	out := ss.out
+	ss.out = nil
+	ss.addr = ""
+	m := ss.managed
+	waits := m != nil && m.id != ""
+	if waits {
+		m.timer = time.AfterFunc(m.window, func() { ss.expire(epoch) })
+	}
+	ss.mu.Unlock()
+	if out != nil {
+		out.Close(0, nil, nil)
+	}
+	if !waits {
+		ss.finish(endCause{}, queued{})
+	}
+}
+
+// Disconnect implements xmpp.Session.
+func (ss *Session) Disconnect() {
+	ss.mu.Lock()
+	epoch := ss.epoch
+	ss.mu.Unlock()
+	ss.Detach(epoch)
+}
+
+// Closed says that the client ended its stream properly: nothing to resume.
+func (ss *Session) Closed(epoch uint32) {
+	ss.mu.Lock()
+	stale := ss.epoch != epoch
+	ss.mu.Unlock()
+	if !stale {
+		ss.finish(endCause{}, queued{})
+	}
+}

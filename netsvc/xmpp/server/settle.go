@@ -1,0 +1,163 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp"
+	"linnet/store"
+)
+
+// receipt is one sender's claim on one stanza. The zero receipt belongs to a
+// sender who counts nothing.
+type receipt struct {
+	ledger *ledger
+	n      uint32
+}
+
+func (r receipt) owe(c *owed) {
+	if r.ledger != nil {
+		r.ledger.owe(r.n, c)
+	}
+}
+
+func (r receipt) settle() {
+	if r.ledger != nil {
+		r.ledger.settle(r.n)
+	}
+}
+
+// owed is one message owed to one account, however many of its sessions were
+// handed it.
+//
+// It is paid, towards its sender, by the first that happens of: a commit that
+// has it (archive, spool, offline), one session's acknowledgement, the write to
+// a session without stream management, an error sent back. It is done when
+// nothing more needs to happen: a session has it, or it was kept as undelivered,
+// or it was answered. When all who had it in hand are gone and it is not done,
+// it goes to the account's undelivered messages.
+//
+// It is its own completion callback for flow: Written.
+type owed struct {
+	account *account // retained while anybody holds the copy
+	stanza  *stanza.Stanza
+	receipt receipt
+	since   time.Time
+	told    func(bool) // the caller keeps the message itself and only wants to know
+
+	holders atomic.Int32 // sessions that have it, and 1 for who is handing it out
+	state   atomic.Uint32
+	row     uint64 // in the spool; set before the state says spooling
+}
+
+const (
+	paid     = 1 << iota // the sender's claim is settled
+	done                 // nothing more needs to happen
+	stored               // a commit that has it is under way or made
+	spooling             // its row was submitted to the spool
+	spooled              // its row is in the spool
+)
+
+// newOwed makes the copy, with the first hold for the one who hands it out.
+func newOwed(a *account, s *stanza.Stanza, r receipt) *owed {
+	a.Retain()
+	c := &owed{account: a, stanza: s, receipt: r, since: time.Now()}
+	c.holders.Store(1)
+	r.owe(c)
+	return c
+}
+
+// hold notes one more who has it in hand.
+func (c *owed) hold() { c.holders.Add(1) }
+
+// Written is what an outbox tells of a session without stream management.
+func (c *owed) Written(ok bool) {
+	if ok {
+		c.finish()
+	}
+	c.drop()
+}
+
+// pay settles the sender's claim, once.
+func (c *owed) pay() {
+	if c.state.Or(paid)&paid == 0 {
+		c.receipt.settle()
+	}
+}
+
+// finish says that nothing more needs to happen.
+func (c *owed) finish() {
+	old := c.state.Or(done)
+	if old&done != 0 {
+		return
+	}
+	c.pay()
+	if c.told != nil {
+		c.told(true)
+	}
+	if old&spooled != 0 {
+		c.unspool()
+	}
+}
+
+func (c *owed) is(state uint32) bool { return c.state.Load()&state != 0 }
+
+// drop gives up one hold. The last one sends a copy that is not done back.
+func (c *owed) drop() {
+	if c.holders.Add(-1) > 0 {
+		return
+	}
+	switch {
+	case c.is(done):
+	case c.told != nil:
+		c.state.Or(done)
+		c.pay()
+		c.told(false)
+	default:
+		c.account.server.current().undelivered(c)
+		return // it took a hold of its own
+	}
+	c.account.Release()
+}
+
+// delayed returns the message with the time it was first sent, for those who get
+// it later (XEP-0203).
+func (c *owed) delayed() *stanza.Stanza {
+	return xmpp.Delayed(c.stanza, c.account.jid.Host(), c.since)
+}
+
+// spool commits the message to its account's spool, from where it is delivered if
+// the server dies before the client has it.
+func (c *owed) spool() {
+	srv := c.account.server
+	keep := srv.current().spool
+	if keep == nil || c.told != nil || c.state.Or(spooling)&(spooling|done|stored) != 0 {
+		return
+	}
+	var b store.Batch
+	c.row = keep.Put(&b, c.account, c.delayed())
+	c.hold()
+	srv.store.Submit(&b, func(err error) {
+		if err != nil {
+			c.state.And(^uint32(spooling)) // the next sweep tries again
+		} else {
+			c.pay()
+			if c.state.Or(spooled)&done != 0 {
+				c.unspool()
+			}
+		}
+		c.drop()
+	})
+}
+
+// unspool removes the row of a message that its client has.
+func (c *owed) unspool() {
+	if c.state.And(^uint32(spooled))&spooled == 0 {
+		return
+	}
+	srv := c.account.server
+	var b store.Batch
+	srv.current().spool.Drop(&b, c.account, c.row)
+	srv.store.Submit(&b, nil)
+}

@@ -1,0 +1,41 @@
+package server
+
+import (
+	"linnet/netsvc/metric"
+	"linnet/netsvc/wire/stanza"
+)
+
+// stats are the server's metrics.
+type stats struct {
+	stanzas  [3]*metric.Counter // by stanza.Kind, from clients
+	bounced  *metric.Counter
+	unstored *metric.Counter
+	gaps     *metric.Counter
+	spooled  *metric.Counter
+	slow     *metric.Counter
+	resumed  *metric.Counter
+	lapsed   *metric.Counter
+}
+
+func newStats(m *metric.Section, s *Server) *stats {
+	m.GaugeFunc(metric.Desc{Name: "sessions", Help: "bound resources, those waiting to be resumed included"}, s.sessions.Load)
+	m.GaugeFunc(metric.Desc{Name: "sessionsResumable", Help: "sessions that can be resumed"}, func() int64 {
+		s.resumable.mu.Lock()
+		defer s.resumable.mu.Unlock()
+		return int64(len(s.resumable.all))
+	})
+	return &stats{
+		stanzas: [3]*metric.Counter{
+			stanza.Message:  m.Counter(metric.Desc{Name: "messagesIn", Help: "messages from clients"}),
+			stanza.Presence: m.Counter(metric.Desc{Name: "presencesIn", Help: "presence stanzas from clients"}),
+			stanza.IQ:       m.Counter(metric.Desc{Name: "iqsIn", Help: "IQ stanzas from clients"}),
+		},
+		bounced:  m.Counter(metric.Desc{Name: "bounced", Help: "stanzas answered with an error"}),
+		unstored: m.Counter(metric.Desc{Name: "unstored", Help: "commits of stanzas that failed"}),
+		gaps:     m.Counter(metric.Desc{Name: "archiveGaps", Help: "messages delivered whose archive copy could not be stored"}),
+		spooled:  m.Counter(metric.Desc{Name: "spooled", Help: "messages stored because their client did not acknowledge them in time"}),
+		slow:     m.Counter(metric.Desc{Name: "slowClients", Help: "sessions ended because the client did not read fast enough"}),
+		resumed:  m.Counter(metric.Desc{Name: "resumed", Help: "sessions resumed by their client"}),
+		lapsed:   m.Counter(metric.Desc{Name: "lapsed", Help: "sessions whose client did not come back to resume them"}),
+	}
+}
