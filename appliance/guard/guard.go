@@ -9,7 +9,7 @@
 package guard
 
 import (
-	"cmp"
+	"context"
 	"log/slog"
 	"math"
 	"os"
@@ -64,6 +64,7 @@ type Guard struct {
 	last     struct{ live, mapped atomic.Uint64 } // of the last look, for the metrics
 
 	mu      sync.Mutex // held during a look: looks never overlap
+	ram     uint64
 	timer   *time.Timer
 	stopped bool
 	seen    uint64 // Memory.Allocated at the last look
@@ -96,27 +97,40 @@ func (g *Guard) Declare(s *metric.Section) {
 	g.trims.Store(s.Counter(metric.Desc{Name: "memoryTrims", Help: "Times that unused memory was given back to the system."}))
 }
 
-// Start sets the collector for this much memory, in bytes, and begins to watch. limit is what the operator
-// wants, 0 for what suits the board. Called again, after a reload, it changes the limit.
+// Start sets the collector for a board with this much memory, in bytes, and begins to watch. limit is what the
+// operator wants, 0 for what suits the board.
 func (g *Guard) Start(ram, limit uint64) {
-	percent, suited := suit(ram)
-	limit = cmp.Or(limit, suited)
-	g.limit.Store(limit)
-	// The variables of the Go runtime win: whoever sets them knows what he measures.
-	if os.Getenv("GOMEMLIMIT") == "" {
-		g.system.Limit(int64(min(limit, math.MaxInt64)))
-	}
-	if os.Getenv("GOGC") == "" {
-		g.system.Percent(percent)
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.ram = ram
+	g.setLimit(limit)
+	// The variables of the Go runtime win: whoever sets them knows what he measures.
+	if percent, _ := suit(ram); os.Getenv("GOGC") == "" {
+		g.system.Percent(percent)
+	}
 	if g.timer == nil && !g.stopped {
 		m := g.system.Memory()
 		g.seen, g.looked = m.Allocated, time.Now()
 		g.last.live.Store(m.Live)
 		g.last.mapped.Store(m.Mapped)
 		g.timer = time.AfterFunc(busyEvery, g.look)
+	}
+}
+
+// Limit changes the limit, 0 for what suits the board.
+func (g *Guard) Limit(limit uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.setLimit(limit)
+}
+
+func (g *Guard) setLimit(limit uint64) {
+	if limit == 0 {
+		_, limit = suit(g.ram)
+	}
+	g.limit.Store(limit)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		g.system.Limit(int64(limit))
 	}
 }
 
@@ -220,7 +234,7 @@ func (g *Guard) judge(live uint64) {
 	if state > now {
 		level = slog.LevelWarn
 	}
-	g.log.Log(nil, level, "memory pressure", "pressure", state.String(), "bytes", live, "limit", config.FormatBytes(int64(limit)))
+	g.log.Log(context.Background(), level, "memory pressure", "pressure", state.String(), "bytes", live, "limit", config.FormatBytes(int64(limit)))
 	g.tell(state)
 }
 

@@ -17,7 +17,7 @@ import (
 // Keys are the attribute keys of the program, so that a search finds every line about one thing.
 var Keys = []string{
 	"service",                                  // which part speaks; put there by the Host
-	"cause",                                      // the cause of a failure
+	"cause",                                    // the cause of a failure
 	"who", "via", "command", "args", "outcome", // the audit of commands
 	"took", "count", "bytes", "limit", "every", "version", // measures
 	"addr", "domain", "jid", "session", "stream", // whom it is about; jid at debug only
@@ -117,13 +117,20 @@ func (j *Journal) Last(n int) []Line {
 	return append([]Line(nil), j.lines[max(0, len(j.lines)-n):]...)
 }
 
-// After waits for lines with numbers above number and returns those that are still there.
-func (j *Journal) After(ctx context.Context, number uint64) ([]Line, error) {
+// Next returns the number that the next line will have.
+func (j *Journal) Next() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next
+}
+
+// From waits until there are lines from number on and returns those that are still there.
+func (j *Journal) From(ctx context.Context, number uint64) ([]Line, error) {
 	for {
 		j.mu.Lock()
-		if n := len(j.lines); n > 0 && j.lines[n-1].Number > number {
-			first := max(0, n-int(j.lines[n-1].Number-number))
-			lines := append([]Line(nil), j.lines[first:]...)
+		if j.next > number {
+			newer := min(j.next-number, uint64(len(j.lines)))
+			lines := append([]Line(nil), j.lines[len(j.lines)-int(newer):]...)
 			j.mu.Unlock()
 			return lines, nil
 		}

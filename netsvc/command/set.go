@@ -262,7 +262,9 @@ func (a *Arg) read(texts []string) (value, error) {
 		}
 	case Duration:
 		var d time.Duration
-		if d, err = time.ParseDuration(text); err != nil || d < 0 {
+		if seconds, bare := strconv.ParseUint(text, 10, 32); bare == nil { // as the forms of XEP-0133 have it
+			d = time.Duration(seconds) * time.Second
+		} else if d, err = time.ParseDuration(text); err != nil || d < 0 {
 			return v, BadArg(a.Name, "%q is not a duration such as 90s or 1h30m", text)
 		}
 		v.n = int64(d)

@@ -1,0 +1,199 @@
+package appliance
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"linnet/appliance/settings"
+	"linnet/netsvc/command"
+	"linnet/netsvc/config"
+	"linnet/netsvc/metric"
+	"linnet/netsvc/module"
+	"linnet/netsvc/wire/jid"
+	"linnet/store"
+)
+
+// generation is all services set up with one reading of the configuration. It is built by one goroutine and
+// constant from its Switch on.
+type generation struct {
+	declared *module.Declared
+	base     *base
+	services []*module.Service // those that are enabled, in the order of their start
+	commands *command.Set
+	site     *module.Site
+	routes   map[string]*module.Listener // by address (see address)
+	fresh    map[string]any              // live state that was made before it became current; under live.mu
+	used     bool                        // it was current once; under live.mu
+	file     *settings.File
+}
+
+// build sets all services up and gives their options values. Whatever is wrong is in the error: mistakes in
+// declarations, or config.Problems.
+func (a *Appliance) build() (*generation, error) {
+	g := &generation{site: &module.Site{}}
+	metrics := a.metrics.NewGeneration()
+	g.commands = command.NewSet(a.log, metrics.Section("command"))
+	a.guard.Declare(metrics.Section("memory"))
+	infos := append([]module.Info{a.baseInfo(g)}, a.opts.Services...)
+	var err error
+	g.declared, err = module.Declare(ordered(infos), config.NewSchema(), metrics, &runtime{a: a, g: g})
+	if err != nil {
+		return nil, fmt.Errorf("mistakes in declarations, to be reported to the makers of linnet: %w", err)
+	}
+	source := settings.Source{Flags: a.opts.Set, Absent: a.opts.Absent}
+	if a.opts.Config != "" {
+		if source.File, err = settings.Load(a.opts.Config); err != nil {
+			var p *config.Problem
+			if errors.As(err, &p) {
+				return nil, config.Problems{p}
+			}
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, config.Problems{{File: a.opts.Config, Text: "there is no such file"}}
+			}
+			return nil, err
+		}
+	}
+	g.file = source.File
+	if problems := settings.Apply(g.declared.Schema, source); len(problems) > 0 {
+		return nil, problems
+	}
+	for _, s := range g.declared.Services {
+		if m, ok := s.Module.(module.Optional); ok && !m.Enabled() {
+			continue
+		}
+		g.services = append(g.services, s)
+		for _, c := range s.Commands {
+			g.commands.Add(c)
+		}
+	}
+	if err := g.commands.Err(); err != nil {
+		return nil, fmt.Errorf("mistakes in declarations, to be reported to the makers of linnet: %w", err)
+	}
+	g.site.Admins, g.site.Data, g.site.Version = g.base.admins, g.base.data, a.opts.Version
+	g.site.Domains = g.base.allDomains()
+	if problems := g.route(); len(problems) > 0 {
+		return nil, problems
+	}
+	return g, nil
+}
+
+// route gives every address its listener. Two listeners on one address are a mistake of the operator.
+func (g *generation) route() config.Problems {
+	g.routes = make(map[string]*module.Listener)
+	owners := make(map[string]string)
+	var problems config.Problems
+	g.eachAddress(func(s *module.Service, l *module.Listener, at address) {
+		if owner, taken := owners[at.key]; taken {
+			problems = append(problems, &config.Problem{Text: fmt.Sprintf("%s listens on %s, and so does %s", s.Info.Name+" "+l.Name, at.addr, owner)})
+			return
+		}
+		owners[at.key] = s.Info.Name + " " + l.Name
+		g.routes[at.key] = l
+	})
+	return problems
+}
+
+func (g *generation) eachAddress(f func(*module.Service, *module.Listener, address)) {
+	for _, s := range g.services {
+		for _, l := range s.Listeners {
+			for i, addr := range *l.Addrs {
+				f(s, l, newAddress(s.Info.Name, l, i, addr))
+			}
+		}
+	}
+}
+
+func (g *generation) has(name string) bool {
+	return slices.ContainsFunc(g.services, func(s *module.Service) bool { return s.Info.Name == name })
+}
+
+// refuse lists what separates next from g that only a restart can change.
+func (g *generation) refuse(next *generation, stored *store.Store) config.Problems {
+	var problems config.Problems
+	for _, o := range config.Changed(g.declared.Schema, next.declared.Schema) {
+		if o.Restart {
+			problems = append(problems, &config.Problem{File: o.File, Line: o.Line, Section: o.Section, Option: o.Name,
+				Text: "a change needs a restart"})
+		}
+	}
+	for _, d := range g.site.Domains {
+		if !slices.Contains(next.site.Domains, d) {
+			problems = append(problems, &config.Problem{Option: "domains", Text: "removing " + d + " needs a restart"})
+		}
+	}
+	known := make(map[string]bool)
+	for _, t := range stored.Options().Tables {
+		known[t.Name] = true
+	}
+	for _, t := range next.declared.Tables() {
+		if !known[t.Name] {
+			problems = append(problems, &config.Problem{Text: "the table " + t.Name + " is new and needs a restart"})
+		}
+	}
+	problems.Sort()
+	return problems
+}
+
+// live is the state that outlives generations.
+type live struct {
+	mu    sync.Mutex
+	state map[string]any
+}
+
+// runtime is what the services of one generation see of the appliance.
+type runtime struct {
+	a *Appliance
+	g *generation
+}
+
+// Live implements module.Runtime. What a generation makes before it is current is kept beside the rest and
+// dropped with the generation if that fails.
+func (r *runtime) Live(name string, make func() any) any {
+	l := &r.a.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if v, ok := l.state[name]; ok {
+		return v
+	}
+	if v, ok := r.g.fresh[name]; ok {
+		return v
+	}
+	v := make()
+	if r.g.used {
+		l.state[name] = v
+		return v
+	}
+	if r.g.fresh == nil {
+		r.g.fresh = map[string]any{}
+	}
+	r.g.fresh[name] = v
+	return v
+}
+
+func (r *runtime) Log() *slog.Logger                         { return r.a.log }
+func (r *runtime) Store() *store.Store                       { return r.a.store }
+func (r *runtime) Commands() *command.Set                    { return r.g.commands }
+func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.a.metrics.Walk(emit) }
+func (r *runtime) Pressure() module.Pressure                 { return r.a.guard.Pressure() }
+func (r *runtime) Device() module.Device                     { return (*device)(r.a) }
+
+// Site implements module.Runtime: nil until the domains are known.
+func (r *runtime) Site() *module.Site {
+	if len(r.g.site.Domains) == 0 {
+		return nil
+	}
+	return r.g.site
+}
+
+// domain brings a domain to its canonical form.
+func domain(text string) (string, error) {
+	j, err := jid.Parse(text)
+	if err != nil || !j.IsHost() {
+		return "", fmt.Errorf("%q is not a domain", text)
+	}
+	return j.Domain(), nil
+}

@@ -1,0 +1,48 @@
+package appliance
+
+import (
+	"os"
+
+	"linnet/appliance/settings"
+	"linnet/netsvc/config"
+	"linnet/netsvc/metric"
+	"linnet/netsvc/module"
+)
+
+// DefaultConfig is the configuration file that is read when it is there and nothing else is named.
+const DefaultConfig = "/etc/linnet.toml"
+
+// FindConfig returns DefaultConfig if there is such a file, otherwise "".
+func FindConfig() string {
+	if _, err := os.Stat(DefaultConfig); err != nil {
+		return ""
+	}
+	return DefaultConfig
+}
+
+// FindData returns the data directory that a configuration file names, otherwise DefaultData. It is for the
+// programs beside the server: a file with mistakes in it is as good as one that says nothing.
+func FindData(configFile string) string {
+	if configFile != "" {
+		if f, err := settings.Load(configFile); err == nil {
+			for _, e := range f.Entries {
+				if text, ok := e.Value.(string); ok && len(e.Path) == 1 && e.Path[0] == "data" && text != "" {
+					return text
+				}
+			}
+		}
+	}
+	return DefaultData()
+}
+
+// Sample returns the sample configuration of all registered services.
+func Sample() (string, error) {
+	schema := config.NewSchema()
+	a := &Appliance{metrics: metric.NewSet()}
+	g := &generation{site: &module.Site{}}
+	infos := ordered(append([]module.Info{a.baseInfo(g)}, module.All()...))
+	if _, err := module.Declare(infos, schema, a.metrics.NewGeneration(), module.NewStill()); err != nil {
+		return "", err
+	}
+	return settings.Sample(schema), nil
+}

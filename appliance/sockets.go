@@ -1,0 +1,230 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"linnet/netsvc/metric"
+	"linnet/netsvc/module"
+)
+
+// address is one address of one listener.
+type address struct {
+	key  string // what a socket is kept under: the address, so that it can pass from one listener to another
+	addr string
+}
+
+// newAddress names the place of an address. With port 0, which tests use, each place is one of its own.
+func newAddress(service string, l *module.Listener, place int, addr string) address {
+	key := addr
+	if strings.HasSuffix(addr, ":0") {
+		key = fmt.Sprintf("%s/%s/%d/%s", service, l.Name, place, addr)
+	}
+	return address{key, addr}
+}
+
+// Bound is one socket that is open.
+type Bound struct {
+	Service  string
+	Name     string // of the listener
+	Addr     net.Addr
+	Security module.Security
+}
+
+// sockets are the listening sockets of the node. They outlive generations: each connection goes to the
+// listener that the current generation has under the socket's key.
+type sockets struct {
+	a      *Appliance
+	panics *metric.Counter
+	mu     sync.Mutex
+	open   map[string]*socket
+}
+
+// socket is one listening socket, accepting once its generation is current.
+type socket struct {
+	address
+	ln        net.Listener
+	accepting bool
+}
+
+// Keep-alive of idle connections: seldom enough not to wake a phone's radio for it, often enough that a
+// connection whose other end is gone does not stay for days.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Minute, Interval: time.Minute, Count: 4}
+
+// bind opens what g listens on and is not open yet. The result undoes it, for a generation that fails.
+func (s *sockets) bind(g *generation) (undo func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var opened []*socket
+	var closed []address // made room for a new one on the same port
+	undo = func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, o := range opened {
+			o.ln.Close()
+			delete(s.open, o.key)
+		}
+		for _, at := range closed {
+			if o, err := s.listen(at); err == nil {
+				s.accept(o)
+			} else {
+				s.a.log.Error("address is lost", "addr", at.addr, "cause", err)
+			}
+		}
+	}
+	var errs []error
+	g.eachAddress(func(service *module.Service, l *module.Listener, at address) {
+		if s.open[at.key] != nil {
+			return
+		}
+		o, err := s.listen(at)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			// "[::]:5222" may be held by ourselves while "127.0.0.1:5222" is wanted.
+			if room := s.makeRoom(g, at); len(room) > 0 {
+				closed = append(closed, room...)
+				o, err = s.listen(at)
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s cannot listen on %s: %w", service.Info.Name, at.addr, reason(err)))
+			return
+		}
+		opened = append(opened, o)
+	})
+	return undo, errors.Join(errs...)
+}
+
+// makeRoom closes the sockets with the port of at that g does not want any more.
+func (s *sockets) makeRoom(g *generation, at address) (closed []address) {
+	_, port, _ := net.SplitHostPort(at.addr)
+	for key, o := range s.open {
+		_, p, _ := net.SplitHostPort(o.addr)
+		if p == port && g.routes[key] == nil {
+			o.ln.Close()
+			delete(s.open, key)
+			closed = append(closed, o.address)
+		}
+	}
+	return closed
+}
+
+func (s *sockets) listen(at address) (*socket, error) {
+	config := net.ListenConfig{KeepAliveConfig: keepAlive}
+	ln, err := config.Listen(context.Background(), "tcp", at.addr)
+	if err != nil {
+		return nil, err
+	}
+	o := &socket{address: at, ln: ln}
+	s.open[at.key] = o
+	return o, nil
+}
+
+// reason takes the address out of a net error, which the message names already.
+func reason(err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	switch errno {
+	case syscall.EADDRINUSE:
+		return errors.New("another program does")
+	case syscall.EACCES:
+		return errors.New("ports below 1024 are for root, or a program with the capability CAP_NET_BIND_SERVICE")
+	case syscall.EADDRNOTAVAIL:
+		return errors.New("this machine has no such address")
+	}
+	return errno
+}
+
+// follow makes the sockets those of the current generation: what was bound accepts, what it does not want is
+// closed.
+func (s *sockets) follow(g *generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, o := range s.open {
+		if g.routes[key] == nil {
+			o.ln.Close()
+			delete(s.open, key)
+			continue
+		}
+		s.accept(o)
+	}
+}
+
+func (s *sockets) accept(o *socket) {
+	if !o.accepting {
+		o.accepting = true
+		go s.run(o)
+	}
+}
+
+// close closes all sockets.
+func (s *sockets) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key, o := range s.open {
+		o.ln.Close()
+		delete(s.open, key)
+	}
+}
+
+// run accepts on one socket until it is closed.
+func (s *sockets) run(o *socket) {
+	pause := time.Duration(0)
+	for {
+		c, err := o.ln.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			// Out of descriptors or memory, or the peer was gone already. The first is said once.
+			if pause == 0 {
+				s.a.log.Warn("accept failed", "addr", o.addr, "cause", err)
+			}
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			time.Sleep(pause)
+			continue
+		}
+		pause = 0
+		l := s.a.current.Load().routes[o.key]
+		if l == nil { // a reload closes this socket just now
+			c.Close()
+			continue
+		}
+		go s.serve(l, c)
+	}
+}
+
+// serve runs one connection. A panic in it ends that connection alone.
+func (s *sockets) serve(l *module.Listener, c net.Conn) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.Close()
+			s.panics.Inc()
+			s.a.log.Error("connection panicked", slog.String("name", l.Name), slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	l.Serve(c)
+}
+
+// bound lists the open sockets in the order of their services.
+func (s *sockets) bound(g *generation) []Bound {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Bound
+	g.eachAddress(func(service *module.Service, l *module.Listener, at address) {
+		if o := s.open[at.key]; o != nil {
+			list = append(list, Bound{service.Info.Name, l.Name, o.ln.Addr(), l.Security})
+		}
+	})
+	return slices.Clip(list)
+}

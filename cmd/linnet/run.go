@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"linnet/appliance"
+	"linnet/appliance/features"
+	"linnet/netsvc/config"
+	"linnet/store"
+)
+
+// stopTime is when a program that was asked to end is ended.
+const stopTime = 5 * time.Second
+
+// node are the flags that say which node is meant.
+type node struct {
+	config, data string
+	set          list
+}
+
+type list []string
+
+func (l *list) String() string { return "" }
+
+func (l *list) Set(text string) error {
+	*l = append(*l, text)
+	return nil
+}
+
+func (n *node) flags(fs *flag.FlagSet) {
+	fs.StringVar(&n.config, "config", "", "the configuration `file` (default "+appliance.DefaultConfig+" if it is there and -data is not given)")
+	fs.StringVar(&n.data, "data", "", "the `directory` of everything that is kept (default "+appliance.DefaultData()+")")
+	fs.Func("domain", "the `domain` that is served, short for -set domain=…", func(text string) error {
+		return n.set.Set("domain=" + text)
+	})
+	fs.Var(&n.set, "set", "`section.option=value` wins over the file; may be given several times")
+}
+
+// options returns what makes up the node.
+func (n *node) options() appliance.Options {
+	if n.config == "" && n.data == "" {
+		n.config = appliance.FindConfig()
+	}
+	v, when := release()
+	o := appliance.Options{Config: n.config, Data: n.data, Set: n.set, Absent: features.Absent, Version: v, Built: when, Program: os.Args[0]}
+	if exe, err := os.Executable(); err == nil {
+		o.Checker = []string{exe, "check-store"}
+	}
+	return o
+}
+
+// parse reads flags and takes no words beside them but n.
+func parse(fs *flag.FlagSet, about string, args []string, words int) (ok bool, code int) {
+	fs.SetOutput(os.Stderr)
+	fs.Usage = func() {
+		fmt.Fprintln(fs.Output(), about)
+		fs.PrintDefaults()
+	}
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return false, exitOK
+	case err != nil:
+		return false, exitUsage
+	case fs.NArg() != words:
+		fmt.Fprintf(os.Stderr, "linnet %s: expected %d words beside the flags, not %d\n", fs.Name(), words, fs.NArg())
+		fs.Usage()
+		return false, exitUsage
+	}
+	return true, exitOK
+}
+
+func run(args []string) int {
+	var n node
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	n.flags(fs)
+	quiet := fs.Bool("quiet", false, "do not print addresses and first steps")
+	if ok, code := parse(fs, "usage: linnet run [flags]\n\nServe until SIGTERM or SIGINT; SIGHUP reads the configuration again.\n", args, 0); !ok {
+		return code
+	}
+	syscall.Umask(0o077)
+	o := n.options()
+	o.Log = os.Stderr
+	if !*quiet {
+		o.Out = os.Stdout
+	}
+	a, err := appliance.New(o)
+	if err != nil {
+		return complain("run", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		for s := range signals {
+			if s == syscall.SIGHUP {
+				_ = a.Reload() // what is wrong is in the log
+				continue
+			}
+			if ctx.Err() != nil {
+				os.Exit(exitFailed) // asked twice
+			}
+			cancel()
+			time.AfterFunc(stopTime, func() { os.Exit(exitFailed) })
+		}
+	}()
+	err = a.Run(ctx)
+	if errors.Is(err, appliance.ErrRestart) {
+		err = again()
+	}
+	if err != nil {
+		return complain("run", err)
+	}
+	return exitOK
+}
+
+// again replaces the program by a new start of itself, under the same process id.
+func again() error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(exe, os.Args, os.Environ())
+}
+
+// complain prints an error; what the operator can mend gets a line each.
+func complain(part string, err error) int {
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(os.Stderr, problems)
+		return exitUsage
+	}
+	fmt.Fprintf(os.Stderr, "linnet %s: %v\n", part, err)
+	return exitFailed
+}
+
+func check(args []string) int {
+	var n node
+	fs := flag.NewFlagSet("check", flag.ContinueOnError)
+	n.flags(fs)
+	if ok, code := parse(fs, "usage: linnet check [flags]\n\nCheck a configuration without starting anything.\n", args, 0); !ok {
+		return code
+	}
+	o := n.options()
+	if _, err := appliance.New(o); err != nil {
+		code := complain("check", err)
+		var problems config.Problems
+		if errors.As(err, &problems) && len(problems) > 1 {
+			fmt.Fprintf(os.Stderr, "%d mistakes\n", len(problems))
+		}
+		return code
+	}
+	if o.Config == "" {
+		fmt.Println("there is no configuration file: the defaults are good")
+	} else {
+		fmt.Println(o.Config, "is good")
+	}
+	return exitOK
+}
+
+func sample(args []string) int {
+	fs := flag.NewFlagSet("sample", flag.ContinueOnError)
+	if ok, code := parse(fs, "usage: linnet sample", args, 0); !ok {
+		return code
+	}
+	text, err := appliance.Sample()
+	if err != nil {
+		return complain("sample", err)
+	}
+	fmt.Print(text)
+	return exitOK
+}
+
+func restore(args []string) int {
+	var n node
+	fs := flag.NewFlagSet("restore", flag.ContinueOnError)
+	n.flags(fs)
+	if ok, code := parse(fs, "usage: linnet restore [flags] FILE\n\nPut FILE, written by `linnet ctl backup`, in the place of the data of a server that does not run.\nWhat was there is set aside.\n", args, 1); !ok {
+		return code
+	}
+	syscall.Umask(0o077)
+	o := n.options()
+	dir := n.data
+	if dir == "" {
+		dir = appliance.FindData(o.Config)
+	}
+	if err := store.Restore(dir, fs.Arg(0)); err != nil {
+		return complain("restore", err)
+	}
+	fmt.Println("restored to", filepath.Join(dir, store.MainFile))
+	return exitOK
+}
+
+func checkStore(args []string) int {
+	if len(args) != 1 {
+		return exitUsage
+	}
+	return store.CheckMain(args[0], os.Stdout)
+}
