@@ -193,7 +193,7 @@ func ParseBytes(text string) (int64, error) {
 	total := int64(n) * unit
 	if fraction != "" {
 		f, err := strconv.ParseFloat("0."+fraction, 64)
-		if err != nil || unit == 1 {
+		if err != nil || unit == 1 || strings.Trim(fraction, "0123456789") != "" {
 			return 0, bad
 		}
 		total += int64(f * float64(unit))
