@@ -65,10 +65,10 @@ func (a *Account) AfterWrites(f func()) {
 	})
 }
 
-func (a *Account) find(resource string) *Session {
+func (a *Account) find(resource string) *session {
 	for _, s := range a.Sessions() {
 		if s.JID().Resource() == resource {
-			return s.(*Session)
+			return s.(*session)
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ type Options struct {
 	Values     map[string]string // options by section and name: "xmpp.ping/interval": "60s"
 	Data       string            // the directory of the store; "" takes one of the test's
 	Extensions []xmpp.Info       // instead of xmpp.All
-	Log        *slog.Logger      // "" logs to the test
+	Log        *slog.Logger      // nil logs to the test
 }
 
 // Test runs f in a bubble of fake time (testing/synctest) with a server of its own.
@@ -67,7 +67,7 @@ func start(t testing.TB, o Options) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
-	s := newServer(t, o.Hosts)
+	s := newServer(t, o)
 	s.running = moduletest.Start(t, module.Info{
 		Name: "xmpp",
 		New:  func() module.Module { return &service{server: s, infos: o.Extensions} },

@@ -2,6 +2,7 @@ package xmpptest
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 type Server struct {
 	t          testing.TB
 	hosts      []string
+	log        *slog.Logger
 	running    *moduletest.Running
 	accounts   *account.Accounts
 	store      atomic.Pointer[store.Store]
@@ -34,8 +36,8 @@ type Server struct {
 	numbers map[string]int // of flags and slots
 }
 
-func newServer(t testing.TB, hosts []string) *Server {
-	s := &Server{t: t, hosts: hosts, all: map[jid.JID]*Account{}, peers: map[string]*Peer{}, numbers: map[string]int{}}
+func newServer(t testing.TB, o Options) *Server {
+	s := &Server{t: t, hosts: o.Hosts, log: o.Log, all: map[jid.JID]*Account{}, peers: map[string]*Peer{}, numbers: map[string]int{}}
 	s.contacts = &contacts{s}
 	return s
 }
@@ -131,7 +133,7 @@ func (s *Server) accountChanged(c account.Change) {
 }
 
 // fromClient is the way of a stanza that a local client sent.
-func (s *Server) fromClient(ss *Session, st *stanza.Stanza) {
+func (s *Server) fromClient(ss *session, st *stanza.Stanza) {
 	g := s.generation.Load()
 	t := new(xmpp.Transit)
 	t.Reset(st, ss, ss.account)
@@ -165,7 +167,7 @@ func (s *Server) finish(t *xmpp.Transit) {
 	t.Reset(nil, nil, nil)
 }
 
-func (s *Server) ownPresence(ss *Session, st *stanza.Stanza) {
+func (s *Server) ownPresence(ss *session, st *stanza.Stanza) {
 	g := s.generation.Load()
 	switch st.Type {
 	case stanza.Available:
@@ -260,7 +262,7 @@ func (s *Server) answer(g *generation, t *xmpp.Transit) {
 	if of != nil {
 		host = of.JID().Domain()
 	}
-	r := xmpp.NewRequest(st, t.Session, of, host, s.running.Log(), s.reply)
+	r := xmpp.NewRequest(st, t.Session, of, host, s.log, s.reply)
 	if d.Fresh && of != nil {
 		of.AfterWrites(func() { handle(r) })
 		return
@@ -284,13 +286,13 @@ func (s *Server) deliver(g *generation, t *xmpp.Transit, a *Account) {
 	case st.To.IsBare():
 		for _, ss := range a.Sessions() {
 			if ss.Presence() != nil {
-				ss.(*Session).deliver(st, nil)
+				ss.(*session).deliver(st, nil)
 			}
 		}
 	}
 }
 
-func (s *Server) deliverMessage(g *generation, t *xmpp.Transit, a *Account, one *Session) {
+func (s *Server) deliverMessage(g *generation, t *xmpp.Transit, a *Account, one *session) {
 	st := t.Stanza
 	chatty := st.Type == stanza.Normal || st.Type == stanza.Chat
 	switch {
@@ -316,7 +318,7 @@ func (s *Server) deliverMessage(g *generation, t *xmpp.Transit, a *Account, one 
 func (s *Server) fanOut(g *generation, t *xmpp.Transit) {
 	if refused, taken := g.hooks.Fanout.Run(t); refused == nil && !taken {
 		for _, ss := range t.Took {
-			ss.(*Session).deliver(t.Stanza, nil)
+			ss.(*session).deliver(t.Stanza, nil)
 		}
 	}
 }
@@ -348,7 +350,11 @@ func (s *Server) reply(st *stanza.Stanza) {
 
 // priorityOf reads RFC 6121 section 4.7.2.3; what is no number is 0.
 func priorityOf(st *stanza.Stanza) int8 {
-	v, _ := strconv.ParseInt(strings.TrimSpace(st.Node("jabber:client", "priority").ChildText("", "")), 10, 8)
+	n := st.Node("jabber:client", "priority")
+	if n == nil {
+		return 0
+	}
+	v, _ := strconv.ParseInt(strings.TrimSpace(n.Text), 10, 8)
 	return int8(v)
 }
 
