@@ -92,8 +92,9 @@ func Stamp(t time.Time) string {
 // aligned columns. bold wraps headings (an escape sequence, or "" for none).
 func (r *Result) AppendTable(dst []byte, bold, plain string) []byte {
 	if r.Text != "" {
-		dst = append(dst, strings.TrimRight(r.Text, "\n")...)
-		dst = append(dst, '\n')
+		for line := range strings.Lines(strings.TrimRight(r.Text, "\n")) {
+			dst = append(appendClean(dst, strings.TrimSuffix(line, "\n")), '\n')
+		}
 	}
 	if len(r.Fields) > 0 {
 		rows := make([][]string, len(r.Fields))
@@ -183,7 +184,7 @@ func appendBlanks(dst []byte, n int) []byte {
 // appendClean keeps control characters, which a remote party may have chosen, off the terminal.
 func appendClean(dst []byte, s string) []byte {
 	for _, c := range s {
-		if c < 0x20 || c >= 0x7f && c < 0xa0 {
+		if c < 0x20 && c != '\t' || c >= 0x7f && c < 0xa0 {
 			c = utf8.RuneError
 		}
 		dst = utf8.AppendRune(dst, c)
