@@ -200,6 +200,7 @@ func startExperiment(b *bench, s server) ([]float64, error) {
 			return nil, err
 		}
 		times = append(times, milliseconds(p.started))
+		time.Sleep(time.Second) // a server that is asked to end while it still starts may not listen
 		if err := p.stop(); err != nil {
 			return nil, err
 		}
