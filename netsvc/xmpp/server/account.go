@@ -65,14 +65,15 @@ func (a *account) AfterWrites(f func()) {
 	})
 }
 
-// find returns the session with that resource, nil if there is none.
-func (a *account) find(resource string) *Session {
+// find returns the session with that resource, nil if there is none; one that has
+// ended only where it has no successor.
+func (a *account) find(resource string) (found *Session) {
 	for _, s := range a.Sessions() {
-		if s.JID().Resource() == resource {
-			return s.(*Session)
+		if ss := s.(*Session); ss.jid.Resource() == resource && (found == nil || found.ended.Load()) {
+			found = ss
 		}
 	}
-	return nil
+	return found
 }
 
 // add and remove keep the list of sessions; the caller holds decide.

@@ -171,7 +171,12 @@ func (g *generation) storedBy(t *xmpp.Transit, c *owed, then func()) {
 func (g *generation) undelivered(c *owed) {
 	t := getTransit(c.delayed(), nil, c.account)
 	c.holders.Store(1)
-	if t.Took = reachable(t.Took, c.account); len(t.Took) > 0 {
+	for _, ss := range reachable(nil, c.account) {
+		if !ss.(*Session).ended.Load() {
+			t.Took = append(t.Took, ss)
+		}
+	}
+	if len(t.Took) > 0 {
 		g.fanOut(t, c)
 	} else {
 		g.keep(t, c)

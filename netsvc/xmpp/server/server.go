@@ -160,9 +160,10 @@ func (s *Server) Bind(user users.Account, resource string, l Link, greet func(*S
 		var old *Session
 		tooMany := false
 		a.Decide(func() {
-			if old = a.find(full.Resource()); old != nil {
+			if old = a.find(full.Resource()); old != nil && !old.ended.Load() {
 				return
 			}
+			old = nil
 			if tooMany = len(a.Sessions()) >= s.current().limits.sessions; !tooMany {
 				l.Out.Add(flow.Item{Segs: [][]byte{greet(ss)}})
 				a.add(ss)

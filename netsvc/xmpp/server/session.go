@@ -25,6 +25,8 @@ type Session struct {
 	since    int64        // Unix seconds
 	active   atomic.Int64 // Unix seconds
 
+	ended atomic.Bool // or about to: new messages only pass through
+
 	mu      sync.Mutex
 	out     Outlet // nil while no connection is attached
 	addr    string
@@ -250,9 +252,10 @@ func (ss *Session) End(condition, text string) {
 	ss.finish(endCause{condition: condition, text: text}, queued{})
 }
 
-// finish ends the session for good, once: it leaves its account's list, its
-// contacts are told, and what the client never got goes to undelivered in the
-// order it was sent. straw is the stanza that did not fit any more.
+// finish ends the session for good, once: what the client never got goes to
+// undelivered in the order it was sent, its contacts are told, and it leaves its
+// account's list. Until then messages are still given to it, and queue behind what
+// it lost: otherwise they would overtake. straw is the stanza that did not fit.
 func (ss *Session) finish(why endCause, straw queued) {
 	ss.mu.Lock()
 	if ss.end != alive {
@@ -278,7 +281,7 @@ func (ss *Session) finish(why endCause, straw queued) {
 	ss.held = nil
 	ss.mu.Unlock()
 
-	ss.account.Decide(func() { ss.account.remove(ss) })
+	ss.ended.Store(true)
 	ss.server.resumable.remove(resumption)
 	if out == nil {
 		ss.leave()
@@ -299,6 +302,7 @@ func (l *left) Written(bool) { go (*Session)(l).leave() } // not on the goroutin
 // leave is the second half of finish: nothing is under way to the client.
 func (ss *Session) leave() {
 	ss.drain()
+	ss.account.Decide(func() { ss.account.remove(ss) })
 	g := ss.server.current()
 	status := ""
 	if old := ss.presence.Swap(nil); old != nil {

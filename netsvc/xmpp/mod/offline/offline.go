@@ -95,15 +95,18 @@ func (m *module) store(t *xmpp.Transit) xmpp.Verdict {
 	if err != nil || !b.room(s.Size(), m.messages, m.bytes) {
 		return xmpp.Pass // only what the archive has comes here
 	}
-	row := m.put(&t.Batch, t.Account, b, s)
+	a := t.Account
+	row := m.put(&t.Batch, a, b, s)
 	t.Keep()
+	a.Retain()
 	t.After(func(err error) {
 		if err != nil {
 			b.remove(row)
-			return
+		} else {
+			m.stored.Add(1)
+			m.back(a, b, row)
 		}
-		m.stored.Add(1)
-		m.back(t.Account, b, row)
+		a.Release()
 	})
 	return xmpp.Pass
 }

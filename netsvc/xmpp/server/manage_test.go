@@ -1,0 +1,262 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// managed binds with stream management and resumption.
+func (n *node) managed(name, resource string) *client {
+	n.t.Helper()
+	c := n.bind(n.account(name), resource)
+	c.Enable(true, 0)
+	c.expect("<enabled", "resume='true'")
+	c.send("<presence/>")
+	c.read()
+	return c
+}
+
+func (c *client) id() string { return c.Session.managed.id }
+
+// resume comes back over a new connection.
+func (c *client) resume(h uint32) *client {
+	c.n.t.Helper()
+	out := newSink()
+	ss, epoch, err := c.n.Resume(context.Background(), c.account.id, c.id(), h, Link{Out: out, Addr: "192.0.2.2:5", Secure: true})
+	if err != nil {
+		c.n.t.Fatal(err)
+	}
+	return &client{Session: ss, n: c.n, sink: out, epoch: epoch}
+}
+
+// An <r/> is answered at once with what is settled; what is owed follows by itself.
+func TestAckWaitsForTheRecipient(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>1</body></message>")
+		romeo.AckRequested(romeo.epoch)
+		romeo.expect("<a xmlns='urn:xmpp:sm:3' h='1'/>") // the presence
+		juliet.expect("<body>1</body>", "<r xmlns='urn:xmpp:sm:3'/>")
+		juliet.Acked(juliet.epoch, 1)
+		romeo.expect("<a xmlns='urn:xmpp:sm:3' h='2'/>")
+	})
+}
+
+// What is not acknowledged in time is stored, and then acknowledged to the sender.
+func TestSpoolAfterASecond(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>1</body></message>")
+		romeo.AckRequested(romeo.epoch)
+		romeo.expect("h='1'")
+		time.Sleep(2 * time.Second)
+		romeo.expect("h='2'")
+		juliet.read()
+		if rows := n.offlineRows(t); rows != 1 {
+			t.Fatalf("%d rows in the spool, want 1", rows)
+		}
+		juliet.Acked(juliet.epoch, 1)
+		n.settle()
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows in the spool after the acknowledgement, want 0", rows)
+		}
+	})
+}
+
+// A resumed stream brings everything after h, in order, and nothing else.
+func TestResume(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		for i := range 5 {
+			romeo.send(fmt.Sprintf("<message type='chat' to='juliet@montague.lit'><body>m%d</body></message>", i))
+		}
+		juliet.read()
+		juliet.Detach(juliet.epoch)
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m5</body></message>")
+		again := juliet.resume(2)
+		again.expect("<resumed xmlns='urn:xmpp:sm:3' previd=", "h='1'", "m2", "m3", "m4", "m5", "<r ")
+		juliet.send("<message type='chat' to='romeo@montague.lit'><body>stale</body></message>")
+		again.send("<message type='chat' to='romeo@montague.lit'><body>fresh</body></message>")
+		if got := romeo.read(); strings.Contains(got, "stale") || !strings.Contains(got, "fresh") {
+			t.Fatalf("romeo got %q", got)
+		}
+		again.Acked(again.epoch, 6)
+		romeo.read()
+		third := again.resume(6)
+		third.expect("<resumed")
+		if strings.Contains(third.read(), "<message") {
+			t.Fatal("acknowledged messages came again")
+		}
+	})
+}
+
+// A client that acknowledges more than it got is sent away (XEP-0198 section 4).
+func TestHandledCountTooHigh(t *testing.T) {
+	run(t, func(n *node) {
+		c := n.managed("juliet", "balcony")
+		c.Acked(c.epoch, 99)
+		c.expect("<stream:error>", "<undefined-condition", "<handled-count-too-high", "h='99'", "</stream:stream>")
+	})
+}
+
+// A session whose client does not come back hands its messages on, in order, with
+// the time they were sent.
+func TestLapsedSessionGoesOffline(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		for i := range 3 {
+			romeo.send(fmt.Sprintf("<message type='chat' to='juliet@montague.lit/balcony'><body>m%d</body></message>", i))
+		}
+		juliet.read()
+		juliet.Detach(juliet.epoch)
+		time.Sleep(11 * time.Minute)
+		late := n.bind(n.account("juliet"), "late")
+		late.send("<presence/>")
+		late.expect("m0", "urn:xmpp:delay", "m1", "urn:xmpp:delay", "m2", "urn:xmpp:delay")
+	})
+}
+
+// What went to a dead session goes to another client that is there.
+func TestLapsedSessionGoesToAnother(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.send("<message type='chat' to='juliet@montague.lit/balcony'><body>m0</body></message>")
+		juliet.read()
+		juliet.Detach(juliet.epoch)
+		other := n.managed("juliet", "chamber")
+		time.Sleep(11 * time.Minute)
+		other.expect("m0")
+		if rows := n.offlineRows(t); rows != 1 { // spooled: she has not acknowledged it
+			t.Fatalf("%d rows, want 1", rows)
+		}
+	})
+}
+
+// Several clients of one account: one acknowledgement is enough, nothing comes twice.
+func TestOneOfSeveralIsEnough(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, a, b := n.managed("romeo", "orchard"), n.managed("juliet", "a"), n.managed("juliet", "b")
+		a.read()
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m0</body></message>")
+		a.expect("m0")
+		b.expect("m0")
+		a.Acked(a.epoch, a.Session.managed.sent)
+		b.End("", "")
+		n.settle()
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows, want 0", rows)
+		}
+		if got := a.read(); strings.Contains(got, "m0") {
+			t.Fatalf("again: %q", got)
+		}
+	})
+}
+
+// A client that never reads loses its session, not its messages, and not their
+// order.
+func TestSlowClient(t *testing.T) {
+	for _, managed := range []bool{false, true} {
+		t.Run(fmt.Sprint("managed=", managed), func(t *testing.T) {
+			run(t, func(n *node) {
+				romeo := n.online(n.user("romeo"), "orchard")
+				var juliet *client
+				if managed {
+					juliet = n.managed("juliet", "balcony")
+				} else {
+					juliet = n.online(n.user("juliet"), "balcony")
+				}
+				juliet.sink.mu.Lock()
+				juliet.sink.slow, juliet.sink.limit = true, 2000
+				juliet.sink.mu.Unlock()
+				for i := range 40 {
+					romeo.send(fmt.Sprintf("<message type='chat' to='juliet@montague.lit'><body>m%02d</body></message>", i))
+				}
+				n.settle()
+				late := n.bind(n.account("juliet"), "late")
+				late.send("<presence/>")
+				got := late.read()
+				at := -1
+				for i := range 40 {
+					next := strings.Index(got, fmt.Sprintf("m%02d", i))
+					if next < at || next < 0 {
+						t.Fatalf("m%02d is missing or out of order in:\n%s", i, got)
+					}
+					if strings.Count(got, fmt.Sprintf("m%02d", i)) != 1 {
+						t.Fatalf("m%02d came twice", i)
+					}
+					at = next
+				}
+			})
+		})
+	}
+}
+
+// A resource that is bound anew ends the old session with a conflict.
+func TestConflict(t *testing.T) {
+	run(t, func(n *node) {
+		u := n.user("juliet")
+		old := n.online(u, "balcony")
+		n.online(u, "balcony")
+		old.expect("<stream:error>", "<conflict", "</stream:stream>")
+	})
+}
+
+// Sessions that can be resumed survive a restart with all that was owed.
+func TestRestart(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m0</body></message>")
+		juliet.read()
+		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+		defer cancel()
+		n.park(ctx)
+		juliet.expect("<system-shutdown")
+		synctest.Wait()
+
+		// The same store, as a new process finds it.
+		for i := range n.shards {
+			n.shards[i].all, n.shards[i].idle = nil, nil
+		}
+		n.resumable.all = nil
+		n.sessions.Store(0)
+		if err := n.unpark(); err != nil {
+			t.Fatal(err)
+		}
+		again := juliet.resume(0)
+		again.expect("<resumed", "h='1'", "m0")
+		back := romeo.resume(0)
+		back.expect("<resumed", "h='2'")
+		again.Acked(again.epoch, 1)
+		n.settle()
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows, want 0", rows)
+		}
+		if again.Presence() == nil {
+			t.Fatal("the presence is gone")
+		}
+	})
+}
+
+// Numbers wrap at 2^32.
+func TestAcknowledgeWraps(t *testing.T) {
+	m := &managed{limit: 1 << 20, sent: 0xfffffffe}
+	for range 4 {
+		m.push(queued{stanza: message("x")})
+	}
+	if got, ok := m.acknowledge(0); !ok || len(got) != 2 {
+		t.Fatalf("acknowledge(0): %d, %v", len(got), ok)
+	}
+	if got, ok := m.acknowledge(2); !ok || len(got) != 2 {
+		t.Fatalf("acknowledge(2): %d, %v", len(got), ok)
+	}
+	if _, ok := m.acknowledge(3); ok {
+		t.Fatal("acknowledge(3): accepted more than was sent")
+	}
+	if got, ok := m.acknowledge(1); !ok || len(got) != 0 {
+		t.Fatalf("acknowledge(1), again: %d, %v", len(got), ok)
+	}
+}
