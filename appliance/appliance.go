@@ -169,8 +169,7 @@ func (a *Appliance) Start(ctx context.Context) (err error) {
 		return fmt.Errorf("the control socket cannot be opened: %w", err)
 	}
 	undo = append(undo, a.control.Close)
-	a.welcome = a.newWelcome(g)
-	if err := a.firstAdmin(ctx, g); err != nil {
+	if a.welcome, err = a.newWelcome(ctx, g); err != nil {
 		return err
 	}
 	a.become(g)

@@ -21,8 +21,9 @@ const baseName = "appliance"
 // base is the appliance as one of its services: the options at the top of the file, those of the log, the
 // memory and the store, and the commands about the program itself.
 type base struct {
-	a *Appliance
-	g *generation
+	a    *Appliance
+	g    *generation
+	host module.Host
 
 	domain  string
 	domains []string
@@ -49,6 +50,7 @@ func (a *Appliance) baseInfo(g *generation) module.Info {
 
 // Setup implements module.Module.
 func (b *base) Setup(h module.Host) error {
+	b.host = h
 	b.siteTable = firstboot.Table()
 	h.Table(b.siteTable)
 	b.options(h)

@@ -210,8 +210,8 @@ func (b *base) ending(restart bool) func(context.Context, *command.Call) (*comma
 		if delay > longestDelay {
 			return nil, command.BadArg("delay", "is longer than a day")
 		}
-		if text := strings.Join(call.Lines("announcement"), "\n"); text != "" {
-			if _, err := b.g.commands.Run(ctx, call.Caller, "announce", command.Values{"text": {text}}); err != nil {
+		if lines := call.Lines("announcement"); len(lines) > 0 {
+			if _, err := b.g.commands.Run(ctx, call.Caller, "announce", command.Values{"announcement": lines}); err != nil {
 				return nil, command.Fail(command.Unavailable, "the announcement was not made, and nothing else: %v", err)
 			}
 		}

@@ -3,32 +3,87 @@ package appliance
 import (
 	"context"
 	"io"
+	"net"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"linnet/appliance/firstboot"
+	"linnet/netsvc/account"
+	"linnet/netsvc/cert"
+	"linnet/netsvc/module"
 )
 
-// newWelcome gathers what a start has to say.
-func (a *Appliance) newWelcome(g *generation) firstboot.Welcome {
-	w := firstboot.Welcome{
-		Version: a.opts.Version, Domains: g.site.Domains, Data: g.base.data, Ctl: a.opts.Program + " ctl",
+// newWelcome gathers what a start has to say, and makes the first administrator where there is none.
+func (a *Appliance) newWelcome(ctx context.Context, g *generation) (firstboot.Welcome, error) {
+	b := g.base
+	w := firstboot.Welcome{Version: a.opts.Version, Domains: g.site.Domains, Data: b.data, Ctl: shellWord(a.opts.Program) + " ctl"}
+	if b.data != DefaultData() {
+		w.Ctl += " -data " + shellWord(b.data)
 	}
-	if g.base.data != DefaultData() {
-		w.Ctl += " -data " + shellWord(g.base.data)
+	for _, bound := range a.sockets.bound(g) {
+		w.Addresses = append(w.Addresses, firstboot.Address{Name: bound.Name, Addr: bound.Addr.String(), Security: string(bound.Security)})
 	}
-	for _, b := range a.sockets.bound(g) {
-		w.Addresses = append(w.Addresses, firstboot.Address{Name: b.Name, Addr: b.Addr.String(), Security: string(b.Security)})
+	if g.has("cert") {
+		set := cert.Of(b.host).Current()
+		w.Warnings = set.Warnings()
+		if authority := set.Authority(); authority != nil {
+			w.Fingerprint, w.Authority = authority.Fingerprint(), filepath.Join(b.data, cert.AuthorityFile)
+		}
 	}
-	return w
+	if g.has("account") {
+		admin, err := firstboot.FirstAdmin(ctx, a.store, b.siteTable, account.Of(b.host), g.site.Admins)
+		if err != nil {
+			return w, err
+		}
+		if !admin.JID.IsZero() {
+			w.Admin, w.Password = admin.JID.String(), admin.Password
+		}
+	}
+	w.Message = a.firstMessage(g, &w)
+	return w, nil
 }
 
-// firstAdmin makes the first administrator where there is none.
-func (a *Appliance) firstAdmin(context.Context, *generation) error { return nil }
+// firstMessage is a command that sends a message from the first administrator to himself with go-sendxmpp,
+// which distributions have: nil when there is nobody to send it or no address for clients.
+func (a *Appliance) firstMessage(g *generation, w *firstboot.Welcome) []string {
+	bound := a.sockets.bound(g)
+	at := slices.IndexFunc(bound, func(b Bound) bool { return b.Service == "c2s" && b.Security != module.Plain })
+	if w.Admin == "" || at < 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("echo hello | ")
+	if w.Authority != "" {
+		b.WriteString("SSL_CERT_FILE=" + shellWord(w.Authority) + " ")
+	}
+	password := "PASSWORD"
+	if w.Password != "" {
+		password = shellWord(w.Password)
+	}
+	b.WriteString("go-sendxmpp -u " + shellWord(w.Admin) + " -p " + password + " -j " + shellWord(reachable(bound[at].Addr)))
+	if bound[at].Security == module.TLS {
+		b.WriteString(" -t")
+	}
+	b.WriteString(" " + shellWord(w.Admin))
+	return []string{b.String()}
+}
+
+// reachable makes an address to connect to of one that is listened on.
+func reachable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return addr.String()
+	}
+	_, port, _ := net.SplitHostPort(addr.String())
+	return net.JoinHostPort("localhost", port)
+}
 
 func (a *Appliance) greet() {
 	if a.opts.Out != nil {
 		_, _ = io.WriteString(a.opts.Out, a.welcome.String())
 	}
+	a.welcome.Password, a.welcome.Message = "", nil // it was shown; nobody keeps it
 	a.log.Info("started", "version", a.opts.Version, "domain", strings.Join(a.welcome.Domains, ","))
 }
 
