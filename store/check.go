@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 )
@@ -47,12 +46,14 @@ func parseMeta(page []byte) (m meta) {
 		m.otherByteOrder = binary.LittleEndian.Uint32(b) == boltMagic || binary.BigEndian.Uint32(b) == boltMagic
 		return m
 	}
-	sum := fnv.New64a()
-	sum.Write(b[:56])
+	sum := uint64(14695981039346656037) // FNV-1a, without the allocation of hash/fnv: this runs for every View
+	for _, c := range b[:56] {
+		sum = (sum ^ uint64(c)) * 1099511628211
+	}
 	m.pageSize = int(ne.Uint32(b[8:]))
 	m.root, m.freelist = ne.Uint64(b[16:]), ne.Uint64(b[32:])
 	m.pages, m.txid = ne.Uint64(b[40:]), ne.Uint64(b[48:])
-	m.good = ne.Uint32(b[4:]) == boltVersion && ne.Uint64(b[56:]) == sum.Sum64() &&
+	m.good = ne.Uint32(b[4:]) == boltVersion && ne.Uint64(b[56:]) == sum &&
 		m.pageSize >= 512 && m.pageSize <= 64<<10 && m.pageSize&(m.pageSize-1) == 0
 	return m
 }

@@ -45,6 +45,7 @@ type file struct {
 	sweepDue bool
 	rangesAt time.Time // not before this are removed ranges continued on their own
 
+	rangeStep   int           // as the constant, less in tests
 	spansActive atomic.Int32  // spans the file may have, see Tx.part
 	spansAdded  atomic.Uint32 // moves with every span added
 
@@ -55,7 +56,7 @@ func (f *file) mode() mode     { return mode{cache: !f.durable} }
 func (f *file) readOnly() mode { return mode{cache: !f.durable, readOnly: true} }
 
 func newFile(s *Store, path string, durable bool) *file {
-	f := &file{store: s, path: path, durable: durable, wake: make(chan struct{}, 1)}
+	f := &file{store: s, path: path, durable: durable, wake: make(chan struct{}, 1), rangeStep: rangeStep}
 	f.idle.L = &f.mu
 	f.tx.file = f
 	return f

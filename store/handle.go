@@ -21,7 +21,7 @@ const pageSize = 4096
 type handle struct {
 	db    *bbolt.DB
 	fd    *os.File
-	metas []byte // our own map of the two meta pages, see touch
+	metas []byte // our own map of the two meta pages, see enter
 	stuck bool   // a panic left bbolt's writer lock held: it can only be abandoned
 }
 
@@ -70,6 +70,7 @@ func openHandle(path string, o Options, how mode) (*handle, error) {
 		})
 	}
 	if err == nil {
+		h.step(size)
 		h.metas, err = unix.Mmap(int(h.fd.Fd()), 0, 2*h.db.Info().PageSize, unix.PROT_READ, unix.MAP_SHARED)
 	}
 	if err != nil {
@@ -95,9 +96,16 @@ func (h *handle) close() error {
 	return h.db.Close()
 }
 
-// touch reads both meta pages. bbolt reads them with its locks held; a fault there would leave them held for ever, while
-// here it is one failed call.
-func (h *handle) touch() byte { return h.metas[0] + h.metas[len(h.metas)/2] }
+// enter is called before a transaction begins. bbolt reads the meta pages with its locks held, and panics when neither is
+// valid or when it cannot read them: the locks would stay held for ever. Here the same is one failed call.
+func (h *handle) enter() error {
+	half := len(h.metas) / 2
+	first, second := parseMeta(h.metas), parseMeta(h.metas[half:])
+	if !first.good && !second.good {
+		return fmt.Errorf("%w: no valid meta page", ErrDamaged)
+	}
+	return nil
+}
 
 // step sets by how much the file grows when it must: a sixteenth, so that a 16 MB flash is not filled by reserve and a
 // large file does not pay a truncate and a sync (which growing costs) every few commits.

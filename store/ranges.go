@@ -189,13 +189,19 @@ func (w *writeTx) advance(tw *tableWriter) error {
 	return nil
 }
 
-// carve cuts key, which is about to be put, out of the span that covers it.
+// carve cuts key, which is about to be put, out of the spans that cover it; they may overlap.
 func (w *writeTx) carve(tw *tableWriter, key []byte) error {
-	st := tw.state
-	i := covering(st.spans, key)
-	if i < 0 {
-		return nil
+	for i := covering(tw.state.spans, key); i >= 0; i = covering(tw.state.spans, key) {
+		if err := w.split(tw, i, key); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// split replaces span i by its parts left and right of key.
+func (w *writeTx) split(tw *tableWriter, i int, key []byte) error {
+	st := tw.state
 	s := st.spans[i]
 	st.spans = slices.Delete(st.spans, i, i+1)
 	b := w.tx.Bucket(bucketRanges)
@@ -231,7 +237,7 @@ func (f *file) finishRanges(db *bbolt.DB) error {
 		return err
 	}
 	for f.countSpans() > 0 {
-		w := &writeTx{file: f, budget: rangeStep}
+		w := &writeTx{file: f, budget: f.rangeStep}
 		err := db.Update(func(tx *bbolt.Tx) error {
 			w.tx = tx
 			return w.advanceRanges()

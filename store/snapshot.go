@@ -25,7 +25,9 @@ func (s *Store) Backup(w io.Writer) error {
 	if f.h == nil {
 		return f.unavailable()
 	}
-	f.h.touch()
+	if err := guard(f.h.enter); err != nil {
+		return err
+	}
 	tx, err := f.h.db.Begin(false)
 	if err != nil {
 		return err

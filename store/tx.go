@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -96,26 +97,36 @@ func (tx *Tx) part(f *file) *txPart {
 		f.dbMu.RLock()
 	}
 	if f.h == nil {
-		tx.err = f.unavailable()
+		tx.fail(f.unavailable())
 		return nil
 	}
 	// A span is looked for when there was one before the transaction began, or one was added meanwhile.
 	added := f.spansAdded.Load()
 	look := f.spansActive.Load() > 0
-	f.h.touch()
-	var err error
-	if p.tx, err = f.h.db.Begin(false); err != nil {
-		tx.err = err
+	err := f.h.enter()
+	if err == nil {
+		p.tx, err = f.h.db.Begin(false)
+	}
+	if err != nil {
+		tx.fail(err)
 		return nil
 	}
 	if look || f.spansAdded.Load() != added {
 		p.spans = make(map[string][]span)
 		if err := readSpans(p.tx, func(table string, s span) { p.spans[table] = append(p.spans[table], s) }); err != nil {
-			tx.err = err
+			tx.fail(err)
 			return nil
 		}
 	}
 	return p
+}
+
+// fail notes the error of a read, which View returns.
+func (tx *Tx) fail(err error) {
+	tx.err = err
+	if errors.Is(err, ErrDamaged) {
+		tx.store.suspectDamage(err)
+	}
 }
 
 // bucket returns a bucket of the table's file, and the table's spans.
@@ -126,7 +137,7 @@ func (tx *Tx) bucket(st *tableState, name []byte) (*bbolt.Bucket, []span) {
 	}
 	b := p.tx.Bucket(name)
 	if b == nil {
-		tx.err = fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name)
+		tx.fail(fmt.Errorf("%w: bucket %s is missing", ErrDamaged, name))
 	}
 	return b, p.spans[st.table.Name]
 }
@@ -163,7 +174,7 @@ func liveRow(st *tableState, v []byte, now uint32) (r storedRow, ok bool, err er
 func (tx *Tx) read(t *table.Table, key []byte) (r storedRow, ok bool) {
 	st := tx.store.table(t)
 	if st == nil {
-		tx.err = ErrTable
+		tx.fail(ErrTable)
 		return r, false
 	}
 	tx.busy = true
@@ -171,7 +182,7 @@ func (tx *Tx) read(t *table.Table, key []byte) (r storedRow, ok bool) {
 	if b != nil && covering(spans, key) < 0 {
 		var err error
 		if r, ok, err = liveRow(st, b.Get(key), tx.now); err != nil {
-			tx.err = err
+			tx.fail(err)
 		}
 	}
 	tx.busy = false
@@ -223,7 +234,15 @@ func (tx *Tx) Scan(t *table.Table, from, to []byte, reverse bool, fn func(k, v [
 		return !ok || tx.call(func() bool { return fn(k, r.value) })
 	})
 	tx.busy = false
-	return failed
+	return tx.failing(failed)
+}
+
+// failing notes an error that is returned as well.
+func (tx *Tx) failing(err error) error {
+	if err != nil {
+		tx.fail(err)
+	}
+	return err
 }
 
 // call runs a caller's function: its panics are its own.
@@ -276,7 +295,7 @@ func (tx *Tx) scanIndex(st *tableState, index, from, to []byte, reverse bool, fn
 		return !ok || tx.call(func() bool { return fn(k[:n:n], k[n:], r.value) })
 	})
 	tx.busy = false
-	return failed
+	return tx.failing(failed)
 }
 
 // Count returns how many rows are in [from, to), counting no further than limit; limit 0 means no limit.
@@ -286,7 +305,7 @@ func (tx *Tx) Count(t *table.Table, from, to []byte, limit int) int {
 		n++
 		return n != limit
 	})
-	if err != nil {
+	if err != nil && tx.err == nil {
 		tx.err = err
 	}
 	return n

@@ -210,7 +210,7 @@ func noRoom(err error) bool {
 func (f *file) commit(group []*payload) error {
 	f.dirty = true
 	w := &f.tx
-	w.now, w.budget, w.failed = f.store.now(), rangeStep, 0
+	w.now, w.budget, w.failed = f.store.now(), f.rangeStep, 0
 	sweep := sweepAlong
 	if slices.ContainsFunc(group, func(p *payload) bool { return p.ask == askSweep }) || f.sweepDue {
 		sweep = sweepStep
@@ -267,7 +267,9 @@ func (f *file) transact(fn func(*bbolt.Tx) (saved func(), err error)) (stats bbo
 			h.stuck = true
 		}
 	}()
-	h.touch()
+	if err := h.enter(); err != nil {
+		return stats, commitError{err}
+	}
 	entered = true
 	if tx, err = h.db.Begin(true); err != nil {
 		return stats, err

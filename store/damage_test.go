@@ -1,0 +1,621 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linnet/store"
+	"linnet/store/storetest"
+	"linnet/store/table"
+)
+
+// damagedTables are declared in all tests of this file.
+func damagedTables() []*table.Table {
+	return []*table.Table{
+		table.New("rows", table.None, table.Versioned(), table.WithIndex("colour", 1, byColour)),
+		table.New("cached", table.None, table.Cache()),
+	}
+}
+
+// filled returns a store with some hundred pages, and closes it.
+func filled(t *testing.T) store.Options {
+	t.Helper()
+	o := store.Options{Dir: t.TempDir(), Tables: damagedTables()}
+	s := storetest.OpenWith(t, o)
+	var b store.Batch
+	for i := range uint64(3000) {
+		b.Put(o.Tables[0], key(i*7919), fmt.Appendf(nil, "%c%0200d", 'a'+i%5, i))
+		b.Delete(o.Tables[0], key(i*13))
+		if i%500 == 0 {
+			apply(t, s, &b)
+		}
+	}
+	b.Put(o.Tables[0], key(1), make([]byte, 30_000)) // pages that belong together
+	apply(t, s, &b)
+	b.Put(o.Tables[1], key(1), []byte("x"))
+	apply(t, s, &b)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func mainPath(o store.Options) string { return filepath.Join(o.Dir, store.MainFile) }
+
+// scribble changes bytes of a file.
+func scribble(t testing.TB, path string, off int64, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(b, off); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readAll reads every row in every way there is.
+func readAll(s *store.Store, o store.Options) error {
+	return s.View(func(tx *store.Tx) error {
+		for _, reverse := range []bool{false, true} {
+			if err := tx.Scan(o.Tables[0], nil, nil, reverse, func(k, v []byte) bool { return len(k)+len(v) >= 0 }); err != nil {
+				return err
+			}
+			if err := tx.ScanIndex(o.Tables[0], "colour", nil, nil, reverse, func(ik, k, v []byte) bool { return true }); err != nil {
+				return err
+			}
+		}
+		tx.Get(o.Tables[0], key(7919))
+		return nil
+	})
+}
+
+// TestNoDamageCrashesAReader damages one page after another under an open store, in several ways: reads return an error
+// or rows, and the process lives.
+func TestNoDamageCrashesAReader(t *testing.T) {
+	o := filled(t)
+	pages := size(t, mainPath(o)) / 4096
+	garbage := make([]byte, 4096)
+	rand.NewChaCha8([32]byte{1}).Read(garbage)
+	damages := map[string]func(page int64) (off int64, b []byte){
+		"zeroed":       func(p int64) (int64, []byte) { return p * 4096, make([]byte, 4096) },
+		"garbage":      func(p int64) (int64, []byte) { return p * 4096, garbage },
+		"wrong counts": func(p int64) (int64, []byte) { return p*4096 + 10, []byte{0xff, 0xff} },
+		"wrong places": func(p int64) (int64, []byte) { return p*4096 + 16, garbage[:256] },
+	}
+	step := max(pages/40, 1)
+	faults := 0
+	for name, damage := range damages {
+		for p := int64(2); p < pages; p += step {
+			dir := t.TempDir()
+			storetest.CopyDir(t, o.Dir, dir)
+			d := o
+			d.Dir = dir
+			s := storetest.OpenWith(t, d)
+			off, b := damage(p)
+			scribble(t, mainPath(d), off, b)
+			if err := readAll(s, d); err != nil {
+				faults++
+				if !errors.Is(err, store.ErrDamaged) {
+					t.Errorf("page %d %s: %v", p, name, err)
+				}
+				if s.Health() == nil || s.Stats().Faults == 0 {
+					t.Errorf("page %d %s: the damage is not told", p, name)
+				}
+			}
+			s.Close()
+			os.RemoveAll(dir)
+		}
+	}
+	if faults < 20 {
+		t.Errorf("only %d of the damages were met", faults)
+	}
+}
+
+func TestTruncatedFileIsAnErrorForReadersAndWriters(t *testing.T) {
+	for _, left := range []int64{0, 4096, 8192, 100_000} {
+		o := filled(t)
+		s := storetest.OpenWith(t, o)
+		if err := os.Truncate(mainPath(o), left); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // no lock may be left behind
+			if err := readAll(s, o); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("%d bytes left: %v", left, err)
+			}
+		}
+		var b store.Batch
+		b.Put(o.Tables[0], key(1), []byte("x"))
+		if err := s.Apply(t.Context(), &b); err == nil {
+			t.Errorf("%d bytes left: a batch was acknowledged", left)
+		}
+		b.Put(o.Tables[1], key(1), []byte("x"))
+		if err := s.Apply(t.Context(), &b); err != nil {
+			t.Errorf("%d bytes left: the other file suffers: %v", left, err)
+		}
+		s.Close()
+	}
+}
+
+// TestCheckFindsEveryDamageThatBboltWouldTrip over is the other half: what makes a reader fail must be found by the check.
+func TestCheckFindsWhatReadersTripOver(t *testing.T) {
+	o := filled(t)
+	pages := size(t, mainPath(o)) / 4096
+	good, err := os.ReadFile(mainPath(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rnd := rand.New(rand.NewPCG(7, 7))
+	path := filepath.Join(t.TempDir(), "damaged.db")
+	found, tripped := 0, 0
+	for range 300 {
+		bad := append([]byte(nil), good...)
+		p := 2 + rnd.Int64N(pages-2)
+		at := p*4096 + rnd.Int64N(300) // headers and elements
+		for range 1 + rnd.IntN(8) {
+			bad[at+rnd.Int64N(8)] = byte(rnd.Uint32())
+		}
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := store.Check(path, nil)
+		if err != nil {
+			found++
+			if !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("check: %v", err)
+			}
+		}
+		dir := t.TempDir()
+		storetest.CopyDir(t, o.Dir, dir)
+		if err := os.WriteFile(filepath.Join(dir, store.MainFile), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d := o
+		d.Dir = dir
+		s, openErr := store.Open(d)
+		if openErr == nil {
+			if readErr := readAll(s, d); readErr != nil {
+				tripped++
+				if err == nil {
+					t.Errorf("page %d: a reader trips (%v), the check finds nothing", p, readErr)
+				}
+			}
+			s.Close()
+		}
+		os.RemoveAll(dir)
+	}
+	if found < 50 || tripped < 20 {
+		t.Errorf("of 300 damages the check found %d, readers %d", found, tripped)
+	}
+	if err := store.Check(mainPath(o), nil); err != nil {
+		t.Errorf("a good file: %v", err)
+	}
+}
+
+func TestCheckTellsItsProgress(t *testing.T) {
+	o := filled(t)
+	var last, total int64
+	err := store.Check(mainPath(o), func(d, tot int64) {
+		if d < last {
+			t.Errorf("progress goes back from %d to %d", last, d)
+		}
+		last, total = d, tot
+	})
+	if err != nil || last != total || total == 0 {
+		t.Errorf("checked %d of %d bytes: %v", last, total, err)
+	}
+}
+
+func TestUncleanStopIsCheckedInAChild(t *testing.T) {
+	o := filled(t)
+	o.CheckCommand = storetest.CheckCommand()
+	progress := 0
+	o.CheckProgress = func(done, total int64) { progress++ }
+	s := storetest.OpenWith(t, o)
+	if r := s.Report(); r.Unclean || r.CheckTime != 0 {
+		t.Errorf("closed in order, yet %+v", r)
+	}
+	put(t, s, o.Tables[0], 1, "committed")
+	s = storetest.Crash(t, s)
+	r := s.Report()
+	if !r.Unclean || r.CheckTime == 0 || r.Damage != "" || r.CacheDropped {
+		t.Errorf("after a crash: %+v", r)
+	}
+	if progress == 0 {
+		t.Error("no progress was told")
+	}
+	if got := get(t, s, o.Tables[0], 1); got != "committed" {
+		t.Errorf("row = %s", got)
+	}
+	if got := get(t, s, o.Tables[1], 1); got != "x" {
+		t.Errorf("cached row = %s", got)
+	}
+	s = storetest.Reopen(t, s)
+	if r := s.Report(); r.Unclean {
+		t.Error("the next stop in order is not seen as one")
+	}
+}
+
+func TestOpenAloneLeavesTheFileClean(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	if s = storetest.Crash(t, s); s.Report().Unclean {
+		t.Error("a file that nobody wrote to is taken for one in use")
+	}
+}
+
+// damage makes the check fail: some page in use gets another's number.
+func damage(t testing.TB, path string) {
+	t.Helper()
+	for p := int64(2); ; p++ {
+		b := make([]byte, 16)
+		f, err := os.Open(path)
+		if err == nil {
+			_, err = f.ReadAt(b, p*4096)
+			f.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b[8] == 2 { // a leaf
+			scribble(t, path, p*4096, []byte{b[0] ^ 0x55})
+			if store.Check(path, nil) != nil {
+				return
+			}
+			scribble(t, path, p*4096, b[:1])
+		}
+	}
+}
+
+func TestDamagedFileIsReplacedByTheNewestGoodSnapshot(t *testing.T) {
+	for _, how := range []string{"damage", "no meta", "cut off"} {
+		t.Run(how, func(t *testing.T) {
+			o := filled(t)
+			s := storetest.OpenWith(t, o)
+			first := s.Incarnation()
+			number := s.Next("account")
+			for i := range 3 {
+				put(t, s, o.Tables[0], 1, fmt.Sprint("snapshot", i))
+				if _, err := s.Snapshot(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(t, s, o.Tables[0], 1, "lost")
+			order := s.Order()
+			dir := t.TempDir()
+			storetest.CopyDir(t, o.Dir, dir)
+			s.Close()
+			o.Dir = dir
+			snaps, err := store.Snapshots(dir)
+			if err != nil || len(snaps) != 2 {
+				t.Fatalf("snapshots %v, %v", snaps, err)
+			}
+			damage(t, snaps[0].Path) // the newest is not good
+			switch how {
+			case "damage":
+				damage(t, mainPath(o))
+			case "no meta":
+				scribble(t, mainPath(o), 0, make([]byte, 8192))
+			case "cut off":
+				os.Truncate(mainPath(o), 20_000)
+			}
+			s = storetest.OpenWith(t, o)
+			r := s.Report()
+			if r.Damage == "" || r.Restored == nil || r.Restored.Path != snaps[1].Path {
+				t.Fatalf("report %+v", r)
+			}
+			if size(t, r.SetAside) == 0 || !strings.HasPrefix(filepath.Base(r.SetAside), "linnet.db.damaged-2") {
+				t.Errorf("set aside as %s", r.SetAside)
+			}
+			if got := get(t, s, o.Tables[0], 1); got != "snapshot1" {
+				t.Errorf("row = %s", got)
+			}
+			if s.Incarnation() == first {
+				t.Error("the incarnation is the old one")
+			}
+			if n := s.Next("account"); n <= number {
+				t.Errorf("number %d was given out before", n)
+			}
+			if n := s.Order(); n <= order {
+				t.Errorf("order %d after %d", n, order)
+			}
+			if got := get(t, s, o.Tables[1], 1); got != "(none)" {
+				t.Error("the cache is kept although it may speak of rows that are gone")
+			}
+			put(t, s, o.Tables[0], 1, "goes on")
+			if s = storetest.Reopen(t, s); s.Report().Damage != "" || get(t, s, o.Tables[0], 1) != "goes on" {
+				t.Errorf("after a restart: %+v", s.Report())
+			}
+		})
+	}
+}
+
+func TestDamagedFileWithoutSnapshot(t *testing.T) {
+	o := filled(t)
+	damage(t, mainPath(o))
+	o.AlwaysCheck = true
+	before, _ := os.ReadFile(mainPath(o))
+	var de *store.DamagedError
+	if _, err := store.Open(o); !errors.As(err, &de) || !errors.Is(err, store.ErrDamaged) || de.Path != mainPath(o) {
+		t.Fatalf("open: %v", err)
+	}
+	if after, _ := os.ReadFile(mainPath(o)); string(after) != string(before) {
+		t.Error("the file was touched")
+	}
+	o.StartEmpty = true
+	s := storetest.OpenWith(t, o)
+	if r := s.Report(); !r.Empty || r.SetAside == "" {
+		t.Errorf("report %+v", r)
+	}
+	if got := get(t, s, o.Tables[0], 1); got != "(none)" {
+		t.Errorf("row = %s", got)
+	}
+	put(t, s, o.Tables[0], 1, "x")
+}
+
+func TestDamagedCacheBeginsEmpty(t *testing.T) {
+	o := filled(t)
+	path := filepath.Join(o.Dir, store.CacheFile)
+	for _, how := range []func(){
+		func() { scribble(t, path, 0, make([]byte, 8192)) },
+		func() { os.Truncate(path, 5000) },
+		func() { os.WriteFile(path, []byte("no database"), 0o600) },
+	} {
+		how()
+		s := storetest.OpenWith(t, o)
+		if !s.Report().CacheDropped || s.Report().Damage != "" {
+			t.Errorf("report %+v", s.Report())
+		}
+		if got := get(t, s, o.Tables[1], 1); got != "(none)" {
+			t.Errorf("cached row = %s", got)
+		}
+		put(t, s, o.Tables[1], 1, "x")
+		s.Close()
+	}
+}
+
+func TestFileOfTheOtherByteOrderIsNamed(t *testing.T) {
+	o := filled(t)
+	b, _ := os.ReadFile(mainPath(o))
+	for p := 0; p < 8192; p += 4096 {
+		m := b[p+16 : p+20]
+		m[0], m[1], m[2], m[3] = m[3], m[2], m[1], m[0]
+	}
+	os.WriteFile(mainPath(o), b, 0o600)
+	if _, err := store.Open(o); err == nil || !strings.Contains(err.Error(), "byte order") {
+		t.Errorf("open: %v", err)
+	}
+}
+
+func TestFailedCommitFailsItsBatchesAndTheFileComesBack(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	put(t, s, o.Tables[0], 1, "before")
+	s.BreakMain()
+	var b store.Batch
+	b.Put(o.Tables[0], key(1), []byte("failed"))
+	err := s.Apply(t.Context(), &b)
+	if !errors.Is(err, store.ErrCommit) || errors.Is(err, store.ErrFull) {
+		t.Fatalf("apply: %v", err)
+	}
+	if got := get(t, s, o.Tables[0], 1); got != "before" {
+		t.Errorf("row = %s", got)
+	}
+	put(t, s, o.Tables[0], 1, "after")
+	if err := s.Health(); err != nil {
+		t.Errorf("health: %v", err)
+	}
+	if st := s.Stats().Main; st.Failures != 1 {
+		t.Errorf("%d failures", st.Failures)
+	}
+	s = storetest.Reopen(t, s)
+	if got := get(t, s, o.Tables[0], 1); got != "after" {
+		t.Errorf("row = %s", got)
+	}
+}
+
+func TestFileThatDoesNotComeBackIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := filled(t)
+		s := storetest.OpenWith(t, o)
+		put(t, s, o.Tables[0], 1, "before")
+		away := mainPath(o) + ".away"
+		os.Rename(mainPath(o), away)
+		os.Mkdir(mainPath(o), 0o700)
+		s.BreakMain()
+		var b store.Batch
+		attempt := func() error {
+			b.Put(o.Tables[0], key(1), []byte("after"))
+			return s.Apply(t.Context(), &b)
+		}
+		for range 5 {
+			if err := attempt(); !errors.Is(err, store.ErrCommit) {
+				t.Fatalf("apply: %v", err)
+			}
+			if s.Health() == nil {
+				t.Error("health is good")
+			}
+			if err := readAll(s, o); err == nil {
+				t.Error("a view reads a file that is not there")
+			}
+		}
+		b.Put(o.Tables[1], key(1), []byte("y"))
+		if err := s.Apply(t.Context(), &b); err != nil {
+			t.Errorf("the cache suffers: %v", err)
+		}
+		os.Remove(mainPath(o))
+		os.Rename(away, mainPath(o))
+		if err := attempt(); err == nil {
+			t.Error("tried again without a pause")
+		}
+		time.Sleep(time.Minute)
+		if err := attempt(); err != nil {
+			t.Errorf("a minute later: %v", err)
+		}
+		if err := s.Health(); err != nil {
+			t.Errorf("health: %v", err)
+		}
+		if got := get(t, s, o.Tables[0], 1); got != "after" {
+			t.Errorf("row = %s", got)
+		}
+		s.Close()
+	})
+}
+
+func TestSuspectedFileIsCheckedAtTheNextOpen(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	if _, err := s.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, mainPath(o))
+	if err := readAll(s, o); err == nil {
+		t.Skip("the damaged page is not met")
+	}
+	s.Close()
+	s = storetest.OpenWith(t, o)
+	if r := s.Report(); !r.Unclean || r.Restored == nil {
+		t.Errorf("report %+v", r)
+	}
+}
+
+func TestDamagedStoreDoesNotPushOutGoodSnapshots(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	put(t, s, o.Tables[0], 1, "x")
+	good, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, mainPath(o))
+	for range 3 {
+		if _, err := s.Snapshot(); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("snapshot of a damaged file: %v", err)
+		}
+	}
+	snaps, _ := store.Snapshots(o.Dir)
+	if len(snaps) != 1 || snaps[0].Path != good.Path || store.Check(good.Path, nil) != nil {
+		t.Errorf("snapshots %v", snaps)
+	}
+	if s.Health() == nil {
+		t.Error("the damage is not told")
+	}
+}
+
+func TestSnapshotsAreMadeWhileTheFileChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := store.Options{Dir: t.TempDir(), Tables: damagedTables(), SnapshotEvery: time.Hour, SnapshotKeep: 3}
+		s := storetest.OpenWith(t, o)
+		for i := range uint64(5) {
+			put(t, s, o.Tables[0], i, "x")
+			time.Sleep(time.Hour + time.Second)
+			synctest.Wait()
+		}
+		snaps, _ := store.Snapshots(o.Dir)
+		if len(snaps) != 3 || snaps[0].Seq != 5 || snaps[2].Seq != 3 {
+			t.Errorf("snapshots %+v", snaps)
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if snaps, _ = store.Snapshots(o.Dir); snaps[0].Seq != 5 {
+			t.Error("a snapshot of an unchanged file was made")
+		}
+		s.Close()
+	})
+}
+
+func TestBackupCanBeRestored(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	put(t, s, o.Tables[0], 1, "in the backup")
+	path := filepath.Join(t.TempDir(), "backup.db")
+	f, err := os.Create(path)
+	if err == nil {
+		err = s.Backup(f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	put(t, s, o.Tables[0], 1, "later")
+	first := s.Incarnation()
+	s.Close()
+	if err := store.Restore(o.Dir, path); err != nil {
+		t.Fatal(err)
+	}
+	s = storetest.OpenWith(t, o)
+	if got := get(t, s, o.Tables[0], 1); got != "in the backup" || s.Incarnation() == first {
+		t.Errorf("row = %s, incarnation %x was %x", got, s.Incarnation(), first)
+	}
+	if s.Report().Unclean {
+		t.Error("a restored file is not clean")
+	}
+	other := t.TempDir() // a new machine
+	if err := store.Restore(other, path); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, path)
+	if err := store.Restore(other, path); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("restore of a damaged backup: %v", err)
+	}
+	o.Dir = other
+	if got := get(t, storetest.OpenWith(t, o), o.Tables[0], 1); got != "in the backup" {
+		t.Errorf("row = %s", got)
+	}
+}
+
+func TestCompactionGivesRoomBack(t *testing.T) {
+	for _, how := range []string{"on request", "at the open"} {
+		t.Run(how, func(t *testing.T) {
+			o := store.Options{Dir: t.TempDir(), Tables: damagedTables()}
+			s := storetest.OpenWith(t, o)
+			var b store.Batch
+			for i := range uint64(5000) {
+				b.Put(o.Tables[0], key(i), make([]byte, 1000))
+			}
+			apply(t, s, &b)
+			b.DeleteRange(o.Tables[0], key(100), nil)
+			apply(t, s, &b)
+			waitRemoved(t, s)
+			before := s.Stats().Main
+			if how == "on request" {
+				stop := make(chan struct{})
+				go func() { // Views go on meanwhile
+					defer close(stop)
+					for range 1000 {
+						readAll(s, o)
+					}
+				}()
+				if err := s.Compact(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				<-stop
+			} else if s = storetest.Reopen(t, s); s.Report().Compacted == 0 {
+				t.Errorf("report %+v", s.Report())
+			}
+			after := s.Stats().Main
+			if after.Size > before.Size/10 {
+				t.Errorf("%d bytes of %d are left", after.Size, before.Size)
+			}
+			put(t, s, o.Tables[0], 1, "goes on")
+			view(t, s, func(tx *store.Tx) {
+				if n := tx.Count(o.Tables[0], nil, nil, 0); n != 100 {
+					t.Errorf("%d rows", n)
+				}
+			})
+			s = storetest.Crash(t, s)
+			if got := get(t, s, o.Tables[0], 1); got != "goes on" || s.Report().Damage != "" {
+				t.Errorf("row = %s, report %+v", got, s.Report())
+			}
+		})
+	}
+}

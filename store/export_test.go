@@ -1,0 +1,54 @@
+package store
+
+import "go.etcd.io/bbolt"
+
+// SetRangeStep makes removed ranges take more transactions.
+func (s *Store) SetRangeStep(n int) {
+	s.main.rangeStep, s.cache.rangeStep = n, n
+}
+
+// BreakMain makes the next write to linnet.db fail.
+func (s *Store) BreakMain() { s.main.h.fd.Close() }
+
+// RawRows counts the rows of a table that are in the file, removed or expired ones too, and its expiry entries.
+func (s *Store) RawRows(name string) (rows, expiries int) {
+	st := s.tables[name]
+	st.file.h.db.View(func(tx *bbolt.Tx) error {
+		rows = tx.Bucket(st.bucket).Stats().KeyN
+		if st.expiry != nil {
+			expiries = tx.Bucket(st.expiry).Stats().KeyN
+		}
+		return nil
+	})
+	return rows, expiries
+}
+
+// Sweep does what the timer of expiring rows does.
+func (s *Store) Sweep() { s.main.requestSweep() }
+
+// Idle reports whether the writers have ended.
+func (s *Store) Idle() bool {
+	for _, f := range []*file{s.main, s.cache} {
+		f.mu.Lock()
+		running := f.running
+		f.mu.Unlock()
+		if running {
+			return false
+		}
+	}
+	return true
+}
+
+// MainBuckets lists the buckets of linnet.db.
+func (s *Store) MainBuckets() (names []string) {
+	s.main.h.db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			names = append(names, string(name))
+			return nil
+		})
+	})
+	return names
+}
+
+// MapSize is mapSize.
+func MapSize(size int64, cache bool) int { return mapSize(size, cache) }
