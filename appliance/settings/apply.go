@@ -55,6 +55,10 @@ func (a *applying) entry(e Entry) {
 	o := a.option(section, name)
 	if o == nil {
 		if a.isSection(join(section, name)) {
+			if a.reported[join(section, name)] {
+				return // [[c2s]] comes as often as it stands there
+			}
+			a.reported[join(section, name)] = true
 			p.Section, p.Option = join(section, name), ""
 			p.Text, p.Hint = "is a section", "write it as ["+join(section, name)+"], once"
 		} else {
@@ -105,8 +109,12 @@ func (a *applying) known(section string, line int) bool {
 		p.Text, p.Hint = "this program was built without the feature "+feature, "remove the section or use a build that has it"
 	} else {
 		p.Text = "no such section"
-		if o := a.option("", section); o != nil {
-			p.Hint = fmt.Sprintf("%s is an option of the top of the file", section)
+		parent, name := "", section
+		if at := strings.LastIndexByte(section, '.'); at >= 0 {
+			parent, name = section[:at], section[at+1:]
+		}
+		if a.option(parent, name) != nil {
+			p.Hint = fmt.Sprintf("%s is an option of %s", name, title(parent))
 		} else if near := config.Nearest(section, a.sections()); near != "" {
 			p.Hint = fmt.Sprintf("did you mean [%s]?", near)
 		}

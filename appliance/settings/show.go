@@ -15,7 +15,9 @@ func Sample(schema *config.Schema) string {
 	b.WriteString("# The options of linnet with their defaults. Remove the # of a line to change it.\n" +
 		"# `linnet check -config FILE` reports every mistake; SIGHUP or `linnet ctl reload` applies a change.\n")
 	for _, s := range schema.Sections() {
-		b.WriteByte('\n')
+		if s.Name() != "" || s.Summary() != "" {
+			b.WriteByte('\n')
+		}
 		if s.Summary() != "" {
 			b.WriteString("# " + s.Summary() + "\n")
 		}
