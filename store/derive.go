@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 )
 
-// errIndex reports an index function that panicked. It is a programming error, and must not look like a damaged file.
-var errIndex = errors.New("store: index function panicked")
+// errDeclared reports a function of a table's declaration, for an index or an upgrade, that panicked. It is a programming
+// error, and must not look like a damaged file.
+var errDeclared = errors.New("store: a function of the table's declaration panicked")
 
 // keyList holds keys one after another, to be used again without allocating.
 type keyList struct {
@@ -97,19 +99,20 @@ func (tw *tableWriter) derive(key, old, value []byte, expires uint32) error {
 
 // indexKeys gathers the keys of index i for a row.
 func (tw *tableWriter) indexKeys(i int, key, value []byte, into *keyList) (err error) {
-	done := false
-	defer func() {
-		if !done {
-			if r := recover(); r != nil && !isFault(r) {
-				err = errIndex
-			} else if r != nil {
-				panic(r)
-			}
-		}
-	}()
+	defer foreignPanic(&err)
 	tw.state.table.Indexes[i].Keys(key, value, into.add)
-	done = true
 	return nil
+}
+
+// foreignPanic is deferred around a function of a table's declaration. Its panic is an error of its own; but when it
+// faulted on the row it was given, the file is to blame, and the panic goes on.
+func foreignPanic(err *error) {
+	if r := recover(); r != nil {
+		if isFault(r) {
+			panic(r)
+		}
+		*err = fmt.Errorf("%w: %v", errDeclared, r)
+	}
 }
 
 // indexRow adds the entries of index i for a row that has none there.

@@ -52,3 +52,9 @@ func (s *Store) MainBuckets() (names []string) {
 
 // MapSize is mapSize.
 func MapSize(size int64, cache bool) int { return mapSize(size, cache) }
+
+// SetFormat writes a format into linnet.db.
+func (s *Store) SetFormat(v uint32) {
+	s.main.h.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketStore).Put(keyFormat, versionBytes(v)) })
+	s.main.dirty = true
+}

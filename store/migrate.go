@@ -8,6 +8,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"linnet/store/table"
 )
 
 // Rows and bytes handled in one transaction of a migration: it bounds the memory for dirty pages.
@@ -85,7 +87,10 @@ func upgradeRows(tx *bbolt.Tx, st, old *tableState, from record, next []byte) ([
 		}
 		key, value, keep := k, v, true
 		if up := st.table.Upgrade; up != nil && from.layout < st.table.Layout {
-			key, value, keep = up(from.layout, k, v)
+			var err error
+			if key, value, keep, err = callUpgrade(up, from.layout, k, v); err != nil {
+				return nil, err
+			}
 		}
 		if !keep {
 			continue
@@ -100,15 +105,21 @@ func upgradeRows(tx *bbolt.Tx, st, old *tableState, from record, next []byte) ([
 	return nil, nil
 }
 
+func callUpgrade(up table.Upgrade, from uint32, k, v []byte) (key, value []byte, keep bool, err error) {
+	defer foreignPanic(&err)
+	key, value, keep = up(from, k, v)
+	return key, value, keep, nil
+}
+
 // dropGeneration deletes the table's buckets of one generation, whatever indexes they belong to.
-func dropGeneration(tx *bbolt.Tx, table string, generation uint32) error {
+func dropGeneration(tx *bbolt.Tx, name string, generation uint32) error {
 	var names [][]byte
 	suffix := generationSuffix(generation)
-	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-		base, _, _ := strings.Cut(string(name), "#")
+	err := tx.ForEach(func(bucket []byte, _ *bbolt.Bucket) error {
+		base, _, _ := strings.Cut(string(bucket), "#")
 		owner, _, _ := strings.Cut(base, "/")
-		if owner == table && string(name[len(base):]) == suffix {
-			names = append(names, bytes.Clone(name))
+		if owner == name && string(bucket[len(base):]) == suffix {
+			names = append(names, bytes.Clone(bucket))
 		}
 		return nil
 	})

@@ -287,3 +287,22 @@ func TestRemovedRangeStaysRemovedAfterACrash(t *testing.T) {
 		t.Errorf("%d rows in the file", rows)
 	}
 }
+
+func TestPanicOfAnIndexFunctionFailsItsCommitOnly(t *testing.T) {
+	tab := table.New("rows", table.None, table.WithIndex("bad", 1, func(k, v []byte, add func([]byte)) {
+		if len(v) == 0 {
+			panic("index function")
+		}
+		add(v)
+	}))
+	s := storetest.Open(t, tab)
+	var b store.Batch
+	b.Put(tab, key(1), nil)
+	if err := s.Apply(t.Context(), &b); err == nil {
+		t.Error("the batch was committed")
+	}
+	put(t, s, tab, 2, "fine")
+	if err := s.Health(); err != nil {
+		t.Errorf("health: %v", err)
+	}
+}
