@@ -104,22 +104,31 @@ func (l *Listener) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 func (l *Listener) accept(ctx context.Context, nc net.Conn) {
+	if c := l.Pump.Admit(nc, l.Gate); c != nil {
+		go l.start(ctx, c)
+	}
+}
+
+// Admit wraps an accepted connection, which counts against the gate (nil: no
+// limits) until Conn.Admitted or its end. Where the gate has no room it closes
+// nc and returns nil.
+func (p *Pump) Admit(nc net.Conn, g *Gate) *Conn {
 	var t *ticket
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok && l.Gate != nil {
-		if t = l.Gate.enter(a.AddrPort().Addr()); t == nil {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok && g != nil {
+		if t = g.enter(a.AddrPort().Addr()); t == nil {
 			nc.Close()
-			return
+			return nil
 		}
 	}
-	c := l.Pump.NewConn(nc)
+	c := p.NewConn(nc)
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closed {
 		t.leave()
 	} else {
 		c.ticket = t
 	}
-	c.mu.Unlock()
-	go l.start(ctx, c)
+	return c
 }
 
 func (l *Listener) start(ctx context.Context, c *Conn) {

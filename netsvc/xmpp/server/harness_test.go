@@ -134,10 +134,11 @@ type client struct {
 func (n *node) bind(u users.Account, resource string) *client {
 	n.t.Helper()
 	out := newSink()
-	ss, epoch, err := n.Bind(u, resource, Link{Out: out, Addr: "192.0.2.1:5", Secure: true}, func(*Session) []byte { return nil })
+	ss, err := n.Bind(u, resource)
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	epoch := ss.Attach(Link{Out: out, Addr: "192.0.2.1:5", Secure: true})
 	return &client{Session: ss, n: n, sink: out, epoch: epoch}
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	users "linnet/netsvc/account"
-	"linnet/netsvc/flow"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
@@ -135,53 +134,72 @@ type Link struct {
 	Secure bool
 }
 
-// Bind makes a session for the resource (RFC 6120 section 7) and attaches its
-// connection. greet makes what the client must read first: the result of its
-// request. A session that has the resource already ends with the error conflict:
-// the new one is more likely to be alive.
-//
-// The epoch returned goes with everything the connection brings: a stale one
-// changes nothing.
-func (s *Server) Bind(user users.Account, resource string, l Link, greet func(*Session) []byte) (*Session, uint32, error) {
+// Bind makes a session for the resource (RFC 6120 section 7). It has no connection
+// yet: what comes for it waits until Attach. A session that has the resource
+// already ends with the error conflict: the new one is more likely to be alive.
+func (s *Server) Bind(user users.Account, resource string) (*Session, error) {
 	full, err := user.JID.WithResource(resource)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	a, err := s.find(user.JID)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	if a == nil || a.id != user.ID {
-		return nil, 0, ErrGone
+	if a == nil {
+		return nil, ErrGone
 	}
-	ss := &Session{server: s, account: a, jid: full, since: time.Now().Unix(), epoch: 1, out: l.Out, addr: l.Addr, secure: l.Secure}
+	ss := &Session{server: s, account: a, jid: full, since: time.Now().Unix()}
 	ss.active.Store(ss.since)
-	for {
-		var old *Session
-		tooMany := false
-		a.Decide(func() {
-			if old = a.find(full.Resource()); old != nil && !old.ended.Load() {
-				return
-			}
-			old = nil
-			if tooMany = len(a.Sessions()) >= s.current().limits.sessions; !tooMany {
-				l.Out.Add(flow.Item{Segs: [][]byte{greet(ss)}})
-				a.add(ss)
-			}
-		})
-		if tooMany {
-			a.Release()
-			return nil, 0, ErrTooMany
-		}
-		if old == nil {
-			break
-		}
-		old.finish(endCause{condition: "conflict", text: "the resource was bound anew"}, queued{})
+	if err := ss.enlist(user.ID); err != nil {
+		a.Release()
+		return nil, err
 	}
 	s.sessions.Add(1)
 	s.accounts.LoggedIn(user.ID)
 	s.current().hooks.Bound.Tell(ss)
-	return ss, 1, nil
+	return ss, nil
+}
+
+// enlist puts the session into its account's list, in the place of an older one.
+func (ss *Session) enlist(user users.ID) (err error) {
+	a := ss.account
+	for {
+		var old *Session
+		a.Decide(func() {
+			switch o := a.find(ss.jid.Resource()); {
+			case a.id != user:
+				err = ErrGone
+			case o != nil && !o.ended.Load():
+				old = o
+			case len(a.Sessions()) >= ss.server.current().limits.sessions:
+				err = ErrTooMany
+			default:
+				a.add(ss)
+			}
+		})
+		if old == nil {
+			return err
+		}
+		old.finish(endCause{condition: "conflict", text: "the resource was bound anew"}, queued{})
+	}
+}
+
+// Attach gives a bound session its connection. The epoch returned goes with
+// everything the connection brings: a stale one changes nothing.
+func (ss *Session) Attach(l Link) (epoch uint32) {
+	ss.mu.Lock()
+	if ss.end != alive {
+		ss.mu.Unlock()
+		l.Out.Close(closeGrace, farewell(endCause{condition: "conflict"}), nil)
+		return 0
+	}
+	ss.epoch++
+	epoch = ss.epoch
+	ss.out, ss.addr, ss.secure = l.Out, l.Addr, l.Secure
+	ss.mu.Unlock()
+	ss.Flush()
+	return epoch
 }
 
 // Detach says that the connection is gone without a proper end. A session that

@@ -142,7 +142,8 @@ func (ss *Session) deliver(s *stanza.Stanza, c *owed) {
 		return
 	}
 	fits := true
-	if hold {
+	if hold || ss.out == nil && ss.managed == nil { // or its connection is not attached yet
+
 		ss.hold(queued{s, c})
 		if len(ss.held) >= heldBound {
 			fits = ss.flush()

@@ -18,7 +18,8 @@ type auth struct {
 	options  *sasl.Options // of the present stream; nil until needed
 	exchange *sasl.Exchange
 	verdict  account.Verdict
-	failed   int
+	guesses  int // failed proofs
+	faults   int // exchanges that came to no proof
 }
 
 // The steps of RFC 6120 section 6.
@@ -128,9 +129,14 @@ func (s *Stream) GiveUp(ctx context.Context) error {
 // is one too many.
 func (s *Stream) notAuthenticated(ctx context.Context, x *sasl.Exchange, err error) error {
 	s.auth.exchange = nil
-	s.auth.failed++
 	var e *sasl.Error
-	if errors.As(err, &e) && e.Condition == sasl.NotAuthorized && s.o.Guard != nil && x != nil && x.Name() != sasl.External {
+	guess := errors.As(err, &e) && e.Condition == sasl.NotAuthorized
+	if guess {
+		s.auth.guesses++
+	} else {
+		s.auth.faults++
+	}
+	if guess && s.o.Guard != nil && x != nil && x.Name() != sasl.External {
 		s.o.Guard.Failed(s.address(), x.Claimed())
 	}
 	if err := s.wait(ctx, s.auth.verdict.Wait); err != nil {
@@ -139,10 +145,15 @@ func (s *Stream) notAuthenticated(ctx context.Context, x *sasl.Exchange, err err
 	return err
 }
 
+// maxFaults is how many mechanisms a client may try in vain before it comes to a
+// proof. There are clients that go through the whole list, because they do not
+// know the channel bindings of TLS 1.3; they should get in by the last one.
+const maxFaults = 10
+
 // Exhausted is the end of a stream whose client failed too often (RFC 6120
 // section 6.4.5), nil before. It is asked after the failure was sent.
 func (s *Stream) Exhausted() error {
-	if s.auth.failed >= s.o.failures() {
+	if s.auth.guesses >= s.o.failures() || s.auth.faults >= maxFaults {
 		return Fail(PolicyViolation, "too many failed logins")
 	}
 	return nil

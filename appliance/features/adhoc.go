@@ -1,0 +1,5 @@
+//go:build !omit_adhoc
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/adhoc"

@@ -1,0 +1,5 @@
+//go:build !omit_archive
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/archive"

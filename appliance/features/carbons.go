@@ -1,0 +1,5 @@
+//go:build !omit_carbons
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/carbons"

@@ -1,0 +1,5 @@
+//go:build !omit_disco
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/disco"

@@ -1,0 +1,5 @@
+//go:build !omit_ping
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/ping"

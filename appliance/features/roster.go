@@ -1,0 +1,5 @@
+//go:build !omit_roster
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/roster"

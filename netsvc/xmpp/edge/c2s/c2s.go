@@ -1,0 +1,226 @@
+// Package c2s is the edge for clients over TCP: RFC 6120 with STARTTLS, and direct
+// TLS (XEP-0368 1.1.0).
+//
+// It owns the listeners, the connections and their limits. A connection is
+// negotiated by stream on a goroutine of its own; afterwards it is served in
+// turns (client.go) and its session belongs to server.
+package c2s
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"linnet/netsvc/account"
+	"linnet/netsvc/cert"
+	"linnet/netsvc/flow"
+	"linnet/netsvc/metric"
+	"linnet/netsvc/module"
+	"linnet/netsvc/wire/xmlstream"
+	"linnet/netsvc/xmpp/server"
+	"linnet/netsvc/xmpp/stream"
+	"linnet/store"
+)
+
+func init() {
+	module.Register(module.Info{
+		Name:    "c2s",
+		Summary: "clients over TCP",
+		Specs:   []string{"RFC 6120", "RFC 7590", "XEP-0368 1.1.0", "XEP-0478 0.2.1"},
+		New:     func() module.Module { return &edge{live: nil} },
+	})
+}
+
+// edge is one generation of the service.
+type edge struct {
+	host module.Host
+	live *live
+
+	listen, direct, plain []string
+	stanza                int64
+	early                 int64
+	negotiation           time.Duration
+	rate, burst           int64
+	waiting, perAddress   int
+	offerPlain            bool
+
+	server  *server.Server
+	store   *store.Store
+	running context.Context
+	log     *slog.Logger
+	streams [2]stream.Options // by whether TLS is there from the start or to be had; and the plain port's
+	stats   *stats
+}
+
+// live outlives generations: the connections do.
+type live struct {
+	pump    *flow.Pump
+	gate    *flow.Gate
+	running context.Context
+	stop    context.CancelFunc
+	wait    sync.WaitGroup // negotiations
+}
+
+type stats struct {
+	accepted, negotiated, failed, panics *metric.Counter
+}
+
+func (e *edge) Setup(h module.Host) error {
+	e.host = h
+	e.live = module.Live(h, "c2s", func() *live {
+		l := &live{gate: flow.NewGate(0, 0)}
+		l.running, l.stop = context.WithCancel(context.Background())
+		l.pump = flow.NewPump(flow.Options{})
+		return l
+	})
+	e.server = server.Of(h)
+
+	o := h.Options().About("Clients over TCP.")
+	o.Addrs(&e.listen, "listen", []string{"[::]:5222"}, "where clients connect, and then begin TLS (STARTTLS)")
+	o.Addrs(&e.direct, "direct_tls", []string{"[::]:5223"}, "where clients connect with TLS from the first byte")
+	o.Addrs(&e.plain, "plain", nil, "where clients connect without TLS: for tests and benchmarks on this machine").LoopbackOnly()
+	o.Bytes(&e.stanza, "stanza", 256<<10, "the largest stanza a client may send").Range(10000, 16<<20)
+	o.Bytes(&e.early, "stanza_early", stream.EarlyBytes, "the same before the client has logged in").Range(10000, 1<<20)
+	o.Duration(&e.negotiation, "negotiation", stream.DefaultTimeout, "how long a client may take to log in").Between(time.Second, 10*time.Minute)
+	o.Bytes(&e.rate, "rate", 1<<20, "bytes a second that one client may send in the long run; 0 means no limit")
+	o.Bytes(&e.burst, "burst", 4<<20, "bytes that one client may send at once").Range(256<<10, 1<<30)
+	o.Int(&e.waiting, "unauthenticated", 2000, "connections that have not logged in").Range(1, 1<<20)
+	o.Int(&e.perAddress, "unauthenticated_per_address", 100, "the same of one address (IPv6: of one /64)").Range(1, 1<<20)
+	o.Bool(&e.offerPlain, "sasl_plain", true, "offer the mechanism PLAIN, inside TLS")
+
+	h.Listen(&module.Listener{Name: "c2s", Addrs: &e.listen, Security: module.STARTTLS, Serve: func(c net.Conn) { e.serve(c, startTLS) }})
+	h.Listen(&module.Listener{Name: "direct", Addrs: &e.direct, Security: module.TLS, Serve: func(c net.Conn) { e.serve(c, directTLS) }})
+	h.Listen(&module.Listener{Name: "plain", Addrs: &e.plain, Security: module.Plain, Serve: func(c net.Conn) { e.serve(c, noTLS) }})
+
+	m := h.Metrics()
+	e.stats = &stats{
+		accepted:   m.Counter(metric.Desc{Name: "accepted", Help: "connections from clients"}),
+		negotiated: m.Counter(metric.Desc{Name: "negotiated", Help: "streams that got as far as a session"}),
+		failed:     m.Counter(metric.Desc{Name: "failed", Help: "streams that ended before"}),
+		panics:     m.Counter(metric.Desc{Name: "panics", Help: "sessions ended by a mistake of this program"}),
+	}
+	m.GaugeFunc(metric.Desc{Name: "connections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
+	m.GaugeFunc(metric.Desc{Name: "unauthenticated", Help: "connections that have not logged in"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
+	m.CounterFunc(metric.Desc{Name: "gateRefused", Help: "connections refused because too many had not logged in"}, func() uint64 { _, n := e.live.gate.Count(); return n })
+	return nil
+}
+
+// Start implements module.Starter.
+func (e *edge) Start(context.Context) error { return nil }
+
+// Switch implements module.Switcher: it makes what all streams of this generation
+// share.
+func (e *edge) Switch() {
+	e.store, e.log, e.running = e.host.Store(), e.host.Log(), e.live.running
+	e.live.gate.Set(e.waiting, e.perAddress)
+	users := account.Of(e.host)
+	base := stream.Options{
+		IsHost:     e.server.IsHost,
+		Main:       e.server.Hosts()[0],
+		Directory:  users.Directory(),
+		Secret:     users.Secret(),
+		Iterations: users.Iterations(),
+		Plain:      e.offerPlain,
+		Guard:      account.GuardOf(e.host),
+		Timeout:    e.negotiation,
+		Early:      xmlstream.Limits{Bytes: int(e.early), Depth: 16, Attrs: 32, Kids: 32},
+		Limits:     xmlstream.Limits{Bytes: int(e.stanza)},
+	}
+	e.streams[secured], e.streams[insecure] = base, base
+	e.streams[secured].Certs = cert.Of(e.host)
+	e.streams[insecure].Insecure = true
+}
+
+const (
+	secured = iota
+	insecure
+)
+
+// Pressure implements module.Presser.
+func (e *edge) Pressure(p module.Pressure) {
+	squeeze := 0
+	if p != module.Green {
+		squeeze = 1
+	}
+	e.live.pump.Squeeze(squeeze)
+}
+
+// Stop implements module.Stopper. It comes before the server's: connections that
+// are still negotiating end, the others are left for the server to say goodbye on.
+func (e *edge) Stop(ctx context.Context) error {
+	e.live.stop()
+	done := make(chan struct{})
+	go func() {
+		e.live.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// way is how a connection came.
+type way uint8
+
+const (
+	startTLS way = iota
+	directTLS
+	noTLS
+)
+
+// serve has a new connection to itself.
+func (e *edge) serve(nc net.Conn, w way) {
+	e.stats.accepted.Add(1)
+	if e.host.Pressure() == module.Red {
+		nc.Write([]byte(refusal))
+		nc.Close()
+		return
+	}
+	conn := e.live.pump.Admit(nc, e.live.gate)
+	if conn == nil {
+		return
+	}
+	e.live.wait.Add(1)
+	defer e.live.wait.Done()
+
+	o := &e.streams[secured]
+	if w == noTLS {
+		o = &e.streams[insecure]
+	}
+	buf := new(flow.Buffer)
+	buf.SetMax(int(e.stanza) + 4096)
+	conn.Outbox().SetLimit(e.server.OutboxLimit())
+	own := &owner{edge: e, conn: conn}
+	c := &client{edge: e, scanner: new(xmlstream.Scanner)}
+	s := stream.New(conn, buf, c.scanner, o, own)
+	own.stream = s
+	if err := s.Negotiate(e.running, w == directTLS); err != nil {
+		e.stats.failed.Add(1)
+		if !errors.Is(err, stream.ErrClosed) {
+			e.log.Debug("stream not negotiated", "addr", nc.RemoteAddr(), "cause", err)
+		}
+		return
+	}
+	e.stats.negotiated.Add(1)
+	c.session, c.epoch = own.session, own.epoch
+	if e.rate > 0 {
+		c.pace = flow.NewBucket(float64(e.rate), float64(e.burst))
+	}
+	conn.Serve(buf, c)
+}
+
+// refusal is what a client gets when memory is scarce.
+const refusal = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>" +
+	"<stream:error><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
+
+// panicked logs a mistake of ours that ended one session.
+func (e *edge) panicked(p *flow.PanicError) {
+	e.stats.panics.Add(1)
+	e.log.Error("session ended by a panic", "cause", p.Value, "stack", string(p.Stack))
+}
