@@ -42,7 +42,11 @@ func (b *bench) startIn(s server, data string, archive bool) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return startProcess(s.name(), cmd, at, filepath.Join(data, "output.log"), b.serverCore)
+	p, err := startProcess(s.name(), cmd, at, filepath.Join(data, "output.log"), b.serverCore)
+	if err == nil {
+		b.running.Store(p)
+	}
+	return p, err
 }
 
 // prepared returns a data directory with the accounts, made once.

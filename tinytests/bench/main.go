@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -34,8 +35,9 @@ type bench struct {
 	preparedData         map[string]string // by server and number of accounts
 	filledData           map[string]string // by server
 	copies               int
-	last                 string // remark on the last run
-	logTail              string // the end of what the last server printed
+	running              atomic.Pointer[process] // the last server started, for the signal handler
+	last                 string                  // remark on the last run
+	logTail              string                  // the end of what the last server printed
 }
 
 func main() {
@@ -86,12 +88,15 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := b.setUp(); err != nil {
+	if b.place, err = makePlace(); err != nil {
 		return err
 	}
 	if !*keep {
 		defer os.RemoveAll(b.place)
-		endOnSignal(b.place)
+	}
+	b.endOnSignal(*keep)
+	if err := b.setUp(); err != nil {
+		return err
 	}
 	b.measure(selected)
 	if *jsonFile != "" {
@@ -140,12 +145,9 @@ func choose[T any](all []T, name func(T) string, patterns string) ([]T, error) {
 	return chosen, nil
 }
 
-// setUp makes the temporary directory, finds the servers, and then moves to the load's core.
-func (b *bench) setUp() (err error) {
+// setUp finds the servers and then moves to the load's core.
+func (b *bench) setUp() error {
 	if err := raiseFileLimit(uint64(b.clients) + 1000); err != nil {
-		return err
-	}
-	if b.place, err = makePlace(); err != nil {
 		return err
 	}
 	if err := makeCertificate(b.place); err != nil {
@@ -233,14 +235,19 @@ func (b *bench) remark(format string, args ...any) { b.last = fmt.Sprintf(format
 // say reports progress on the standard error, which leaves the table alone.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// endOnSignal removes the temporary directory when the program is interrupted. The servers end with it: they get SIGTERM
-// when the thread that started them is gone.
-func endOnSignal(place string) {
+// endOnSignal stops the running server and removes the temporary directory when the program is interrupted. A server that
+// is just being prepared gets SIGTERM from the kernel, as all do when this program is killed.
+func (b *bench) endOnSignal(keep bool) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
-		os.RemoveAll(place)
+		if p := b.running.Load(); p != nil {
+			p.stop()
+		}
+		if !keep {
+			os.RemoveAll(b.place)
+		}
 		os.Exit(130)
 	}()
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // ejabberd is ejabberd from the distribution with one scheduler, as it has one core, over Mnesia.
@@ -56,6 +57,7 @@ func (e ejabberd) prepare(place, data string, accounts int) error {
 		return err
 	}
 	cmd.Args = append(cmd.Args, "-eval", strings.Join(strings.Fields(script), " "))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("accounts written")) {
 		return fmt.Errorf("ejabberd wrote no accounts (%v): %s", err, out)
