@@ -26,9 +26,7 @@ func Parse(b []byte, space string) (*Node, error) {
 // Tree is Parse for bytes that are known to be one element, from a [Scanner] or a [Writer]: it checks nothing, and gives nil for
 // what is no element. The tree lies in b, which must not be changed any more.
 func Tree(b []byte, space string) *Node {
-	p := parser{tokens: tokens{rest: b}, all: b}
-	var few [8]Binding
-	p.scope = append(few[:0], Binding{"", space})
+	p := parser{tokens: tokens{rest: b}, all: b, space: space}
 	if p.next() != startToken {
 		return nil
 	}
@@ -39,6 +37,7 @@ func Tree(b []byte, space string) *Node {
 type parser struct {
 	tokens
 	all   []byte
+	space string    // the default namespace outside
 	scope []Binding // the declarations in force
 	nodes []Node    // room for the next nodes
 	attrs []Attr    // room for the next attributes, behind those that nodes have
@@ -90,6 +89,9 @@ func (p *parser) attributes() []Attr {
 		if _, ok := declares(name); ok {
 			continue
 		}
+		if p.attrs == nil {
+			p.attrs = make([]Attr, 0, 4)
+		}
 		a := Attr{Value: unescapedAttr(value)}
 		prefix, local := splitName(str(name))
 		if a.Local = local; prefix != "" {
@@ -108,7 +110,7 @@ func (p *parser) bound(prefix string) string {
 	if prefix == "xml" {
 		return xmlSpace
 	}
-	return ""
+	return p.space
 }
 
 // content builds what stands between node's tags, and takes the end tag.
