@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -94,11 +95,14 @@ func run(args []string, out io.Writer) error {
 	if !*keep {
 		defer os.RemoveAll(b.place)
 	}
-	b.endOnSignal(*keep)
+	ctx := b.stopOnSignal()
 	if err := b.setUp(); err != nil {
 		return err
 	}
-	b.measure(selected)
+	b.measure(ctx, selected)
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
 	if *jsonFile != "" {
 		if err := b.writeJSON(*jsonFile, out); err != nil {
 			return err
@@ -200,7 +204,7 @@ func pinSelf(core int) error {
 }
 
 // measure runs everything, the servers taking turns within a round, so that a machine that slows down hits them alike.
-func (b *bench) measure(selected []experiment) {
+func (b *bench) measure(ctx context.Context, selected []experiment) {
 	for round := range b.rounds {
 		for _, e := range selected {
 			for _, s := range b.servers {
@@ -209,6 +213,9 @@ func (b *bench) measure(selected []experiment) {
 				}
 				b.last, b.logTail = "", ""
 				values, err := e.run(b, s)
+				if ctx.Err() != nil {
+					return
+				}
 				if err != nil {
 					if b.logTail != "" {
 						say("%s printed: %s", s.name(), b.logTail)
@@ -235,19 +242,15 @@ func (b *bench) remark(format string, args ...any) { b.last = fmt.Sprintf(format
 // say reports progress on the standard error, which leaves the table alone.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// endOnSignal stops the running server and removes the temporary directory when the program is interrupted. A server that
-// is just being prepared gets SIGTERM from the kernel, as all do when this program is killed.
-func (b *bench) endOnSignal(keep bool) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
+// stopOnSignal returns a context that ends when the program is interrupted; the running server is stopped then, which ends
+// the run that uses it. A second signal kills this program, and with it its children, as they asked the kernel for.
+func (b *bench) stopOnSignal() context.Context {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, func() {
+		stop()
 		if p := b.running.Load(); p != nil {
 			p.stop()
 		}
-		if !keep {
-			os.RemoveAll(b.place)
-		}
-		os.Exit(130)
-	}()
+	})
+	return ctx
 }
