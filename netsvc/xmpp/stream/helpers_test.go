@@ -150,6 +150,11 @@ func (r *roomyConn) Write(b []byte) (n int, err error) {
 	return len(b), nil
 }
 
+// SetWriteDeadline is for Write, which never waits. crypto/tls sets one in the
+// past behind its last word, which must not cut off what is in the queue.
+func (r *roomyConn) SetWriteDeadline(time.Time) error { return nil }
+func (r *roomyConn) SetDeadline(t time.Time) error    { return r.SetReadDeadline(t) }
+
 func (r *roomyConn) Close() error {
 	r.once.Do(func() { close(r.queue) })
 	time.AfterFunc(time.Second, func() { r.Conn.Close() })

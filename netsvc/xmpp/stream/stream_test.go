@@ -159,7 +159,7 @@ func TestHeaders(t *testing.T) {
 		{"wrong stream namespace", `<stream:stream to='im.example.com' version='1.0' xmlns='jabber:client' xmlns:stream='http://wrong.namespace.example.org/'>`, InvalidNamespace},
 		{"no stream", `<message to='im.example.com' xmlns='jabber:client'>`, InvalidNamespace},
 		{"not a stream tag", `<stream:features` + ns, BadFormat},
-		{"another protocol", "GET / HTTP/1.1\r\n\r\n", NotWellFormed},
+		{"another protocol", "GET / HTTP/1.1\r\n\r\n", BadFormat},
 		{"UTF-16", `<?xml version='1.0' encoding='UTF-16'?>`, UnsupportedEncoding},
 		{"comment", `<!-- hello -->`, RestrictedXML},
 		{"document type", `<!DOCTYPE x>`, RestrictedXML},
