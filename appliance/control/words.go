@@ -103,7 +103,11 @@ func unknown(set []*command.Command, argv []string) error {
 	for _, c := range set {
 		names = append(names, c.Name)
 	}
-	text := fmt.Sprintf("there is no command %q", strings.Join(argv[:min(len(argv), 2)], " "))
+	typed := strings.Join(argv[:min(len(argv), 2)], " ")
+	if len(typed) > 60 {
+		typed = typed[:60] + "…"
+	}
+	text := fmt.Sprintf("there is no command %q", typed)
 	for n := min(3, len(argv)); n > 0; n-- {
 		if near := config.Nearest(strings.Join(argv[:n], " "), names); near != "" {
 			return usage("%s; did you mean %q?", text, near)

@@ -5,6 +5,9 @@ package config
 // neighbours.
 func Nearest(name string, known []string) string {
 	best, least := "", len(name)/3+1
+	if len(name) > 64 {
+		return "" // no name is that long, and the search would take its time
+	}
 	for _, k := range known {
 		if d := distance(name, k); d < least || d == least && best == "" && d <= 2 {
 			best, least = k, d
