@@ -107,10 +107,13 @@ func (p *parser) bound(prefix string) string {
 			return p.scope[n].Space
 		}
 	}
-	if prefix == "xml" {
+	switch prefix {
+	case "":
+		return p.space
+	case "xml":
 		return xmlSpace
 	}
-	return p.space
+	return ""
 }
 
 // content builds what stands between node's tags, and takes the end tag.
