@@ -21,7 +21,7 @@ type ledger struct {
 	owed    []entry // the stanzas after it, oldest first
 	sure    int     // so many of owed, from the front, will be settled by commits under way
 	asked   bool    // the client waits for an <a/> beyond what it was told
-	watched bool    // the sweeper has it
+	watched bool    // Server.overdue looks at it
 	waiting []chan struct{}
 }
 
@@ -54,7 +54,7 @@ func (l *ledger) owe(n uint32, c *owed) {
 	}
 	l.mu.Unlock()
 	if watch {
-		l.server.sweeper.watch(l)
+		l.server.overdue.watch(l)
 	}
 }
 
@@ -127,11 +127,12 @@ func (l *ledger) idle() <-chan struct{} {
 	return w
 }
 
-// overdue returns the copies that have been owed since before then, and whether
-// the ledger is worth another look.
-func (l *ledger) overdue(then time.Time) (list []*owed, again bool) {
+// spoolOverdue has the copies spooled that have been owed for so long, and reports
+// whether the ledger is worth another look.
+func (l *ledger) spoolOverdue(age time.Duration) (again bool) {
+	then := time.Now().Add(-age)
+	var late []*owed
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, e := range l.owed {
 		if e.copy == nil || e.copy.is(paid|stored) {
 			continue
@@ -140,54 +141,12 @@ func (l *ledger) overdue(then time.Time) (list []*owed, again bool) {
 		if e.copy.since.After(then) {
 			break
 		}
-		list = append(list, e.copy)
+		late = append(late, e.copy)
 	}
 	l.watched = again
-	return list, again
-}
-
-// A sweeper looks at the ledgers that owe copies, as long as there are any, and
-// has what is overdue spooled.
-type sweeper struct {
-	mu      sync.Mutex
-	ledgers []*ledger
-	timer   *time.Timer // nil while there is nothing to watch
-	after   time.Duration
-}
-
-func (sw *sweeper) watch(l *ledger) {
-	sw.mu.Lock()
-	defer sw.mu.Unlock()
-	sw.ledgers = append(sw.ledgers, l)
-	if sw.timer == nil {
-		sw.timer = time.AfterFunc(sw.after/2, sw.sweep)
+	l.mu.Unlock()
+	for _, c := range late {
+		c.spool()
 	}
-}
-
-func (sw *sweeper) sweep() {
-	sw.mu.Lock()
-	list := sw.ledgers
-	sw.ledgers = nil
-	sw.mu.Unlock()
-
-	then := time.Now().Add(-sw.after)
-	var keep []*ledger
-	for _, l := range list {
-		late, again := l.overdue(then)
-		for _, c := range late {
-			c.spool()
-		}
-		if again {
-			keep = append(keep, l)
-		}
-	}
-
-	sw.mu.Lock()
-	defer sw.mu.Unlock()
-	sw.ledgers = append(sw.ledgers, keep...)
-	if len(sw.ledgers) == 0 {
-		sw.timer = nil
-		return
-	}
-	sw.timer = time.AfterFunc(sw.after/2, sw.sweep)
+	return again
 }

@@ -119,8 +119,7 @@ func (ss *Session) Acked(epoch, h uint32) {
 	sent := m.sent
 	m.asked = false
 	if ok && ss.out != nil && m.owing > 0 {
-		m.asked = true
-		ss.out.Add(flow.Item{Segs: ackRequest})
+		ss.wantAck()
 	}
 	ss.mu.Unlock()
 	if !ok {
@@ -133,6 +132,41 @@ func (ss *Session) Acked(epoch, h uint32) {
 			q.copy.drop()
 		}
 	}
+}
+
+// How eagerly a client is asked to acknowledge messages: after so many, or so long
+// after the first. Each question costs both ends a stanza's worth of work.
+const (
+	askAfter = 8
+	askDelay = 100 * time.Millisecond
+)
+
+// wantAck asks now or later for what the client is owed. The caller holds mu, and a
+// connection is attached.
+func (ss *Session) wantAck() {
+	m := ss.managed
+	switch {
+	case m.asked:
+	case m.owing >= askAfter:
+		m.asked = true
+		ss.out.Add(flow.Item{Segs: ackRequest})
+	case !m.soon:
+		m.soon = true
+		ss.server.unasked.watch(ss)
+	}
+}
+
+// ask is the look of Server.unasked.
+func (ss *Session) ask() (again bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	m := ss.managed
+	m.soon = false
+	if ss.out != nil && m.owing > 0 && !m.asked {
+		m.asked = true
+		ss.out.Add(flow.Item{Segs: ackRequest})
+	}
+	return false
 }
 
 // tooHigh is what XEP-0198 section 4 tells a client that counts wrong.
@@ -264,8 +298,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 		fits = fits && write(l.Out, q.stanza, nil)
 	}
 	if m.owing > 0 {
-		m.asked = true
-		l.Out.Add(flow.Item{Segs: ackRequest})
+		ss.wantAck()
 	}
 	ss.mu.Unlock()
 	for _, q := range got {

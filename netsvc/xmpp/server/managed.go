@@ -17,6 +17,7 @@ type managed struct {
 	bytes int
 	owing int  // entries of the queue with a copy
 	asked bool // an <r/> is under way
+	soon  bool // Server.unasked looks at the session
 	timer *time.Timer
 
 	ledger ledger

@@ -84,7 +84,10 @@ func (p *service) Start(ctx context.Context) error {
 	s.store = p.host.Store()
 	s.accounts = users.Of(p.host)
 	s.hosts = slices.Clone(p.host.Site().Domains)
-	s.sweeper.after = p.g.limits.settleAfter
+	s.overdue.every = p.g.limits.settleAfter / 2
+	s.overdue.look = func(l *ledger) bool { return l.spoolOverdue(s.current().limits.settleAfter) }
+	s.unasked.every = askDelay
+	s.unasked.look = (*Session).ask
 	s.accounts.Watch(s.accountChanged)
 	p.Switch()
 	for _, e := range p.extensions {

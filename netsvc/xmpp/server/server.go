@@ -23,8 +23,9 @@ type Server struct {
 	hosts      []string // served domains; fixed while the server runs
 	shards     [shards]shard
 	resumable  resumables
-	sweeper    sweeper
-	sessions   atomic.Int64 // not ended
+	overdue    rounds[*ledger]  // messages somebody is owed for too long are spooled
+	unasked    rounds[*Session] // clients are asked to acknowledge what they got
+	sessions   atomic.Int64     // not ended
 	tables     tables
 	names      names // of flags and slots
 	generation atomic.Pointer[generation]

@@ -220,9 +220,8 @@ func (ss *Session) put(q queued) bool {
 		}
 		return false
 	}
-	if m != nil && q.copy != nil && !m.asked {
-		m.asked = true
-		ss.out.Add(flow.Item{Segs: ackRequest})
+	if m != nil && q.copy != nil {
+		ss.wantAck()
 	}
 	return true
 }
