@@ -10,7 +10,8 @@ import (
 	"sync"
 )
 
-// linnet is the server this repository is about, from the binary given or, without one, built from the tree.
+// linnet is the server this repository is about, from the binary given or, without one, built from the tree. Its
+// configuration is the default but for addresses, the archive's switch, and the senders' rate, unlimited as the peers' are.
 type linnet struct{ path string }
 
 func (*linnet) name() string { return "linnet" }
@@ -95,7 +96,9 @@ domain = "bench.local"
 
 [c2s]
 listen = ["@TLS@"]
+direct_tls = []
 plain = ["@PLAIN@"]
+rate = "0"
 
 [tls]
 certificate = "@PLACE@/certificate.pem"
