@@ -22,7 +22,7 @@
 //	C> <message from='juliet@localhost' type='chat'>
 //	     <received xmlns='urn:xmpp:carbons:2'>
 //	       <forwarded xmlns='urn:xmpp:forward:0'>
-//	         <message from='romeo@localhost/orchard' type='chat'><body>But soft</body></message>
+//	         <message xmlns='jabber:client' from='romeo@localhost/orchard' type='chat'><body>But soft</body></message>
 //	       </forwarded>
 //	     </received>
 //	   </message>
@@ -35,7 +35,7 @@
 // # Lines
 //
 // NAME: XML sends bytes exactly as they stand, well-formed or not, after {variables} were filled in. {fill N}
-// stands for N letters x.
+// stands for N letters x, {space} for one space.
 //
 // NAME> XML takes what the client received next and compares it. Several elements are taken in order. Before the
 // XML may stand one of
@@ -61,7 +61,7 @@
 //
 //   - id, from, to and xml:lang of a stanza;
 //   - anything, where the pattern element contains "..." (attributes, text and children);
-//   - what servers add to any stanza: stanza-id in a message, delay in a presence, text and by of an error, and
+//   - what servers add to any stanza: stanza-id in a message, delay and the avatar's hash in a presence, text and by of an error, and
 //     the echoed payload of an error stanza.
 //
 // In attribute values and texts * stands for any run of characters, {name} binds such a run and must be equal

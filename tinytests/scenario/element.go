@@ -115,7 +115,8 @@ func parsePatterns(s string) ([]*Element, error) {
 	}
 	text := s
 	if strings.HasPrefix(s, "<stream:stream") && !strings.Contains(s, "</stream:stream>") {
-		text = strings.TrimSuffix(strings.TrimSuffix(s, ">"), "/") + "/>"
+		tag, rest, _ := strings.Cut(s, ">")
+		text = strings.TrimSuffix(tag, "/") + "/>" + rest
 	}
 	d := xml.NewDecoder(strings.NewReader("<x xmlns='" + nsClient + "' xmlns:stream='" + nsStream + "'>" + text + "</x>"))
 	tok, err := d.Token()

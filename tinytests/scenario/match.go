@@ -175,7 +175,7 @@ func freeKid(parent, kid *Element) bool {
 		return kid.Name.Space == nsStanzas || kid.Name.Space == nsStreams || kid.Name.Space == nsSASL
 	case kid.is("urn:xmpp:sid:0", "stanza-id"):
 		return parent.is(nsClient, "message")
-	case kid.is("urn:xmpp:delay", "delay"):
+	case kid.is("urn:xmpp:delay", "delay"), kid.is("vcard-temp:x:update", "x"):
 		return parent.is(nsClient, "presence")
 	case parent.stanza() && parent.Attr("type") == "error":
 		return kid.Name.Local != "error"

@@ -91,6 +91,7 @@ func (r *run) fill(s string) (string, error) {
 		n, _ := strconv.Atoi(filler.FindStringSubmatch(m)[1])
 		return strings.Repeat("x", n)
 	})
+	s = strings.ReplaceAll(s, "{space}", " ")
 	s = named.ReplaceAllStringFunc(s, func(m string) string {
 		if m[0] == '\\' {
 			return m[1:]
