@@ -21,7 +21,7 @@ func (c *Conn) fillBlocking(b *Buffer) error {
 		return err
 	}
 	c.mu.Unlock()
-	room := b.room(c.pump.pool(), classes[1])
+	room := b.room(c.pump.pool(), classes[1], 1)
 	if room == nil {
 		return ErrBufferFull
 	}

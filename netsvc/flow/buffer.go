@@ -76,9 +76,10 @@ func (b *Buffer) settle() {
 	b.move(n)
 }
 
-// room returns free space behind the unread bytes, or nil when the maximum is
-// reached. A buffer without memory gets at least want bytes of it.
-func (b *Buffer) room(pool *Pool, want int) []byte {
+// room returns free space behind the unread bytes, at least least bytes unless
+// the maximum is in the way, or nil when that is reached. A buffer without
+// memory gets want bytes of it.
+func (b *Buffer) room(pool *Pool, want, least int) []byte {
 	limit := b.max
 	if limit == 0 {
 		limit = DefaultBufferMax
@@ -91,14 +92,14 @@ func (b *Buffer) room(pool *Pool, want int) []byte {
 	case b.mem == nil:
 		b.pool = pool
 		b.mem = pool.Get(want)
-	case b.w < len(b.mem):
-	case b.r >= len(b.mem)/2:
+	case len(b.mem)-b.w >= least:
+	case b.r >= len(b.mem)/2 && len(b.mem)-n >= least:
 		// At least half is free in front: what is unread moves there,
 		// which costs less than half of what was read since.
 		copy(b.mem, b.mem[b.r:b.w])
 		b.r, b.w = 0, n
 	default:
-		b.move(2 * len(b.mem))
+		b.move(max(2*len(b.mem), n+least))
 	}
 	return b.mem[b.w:min(len(b.mem), b.r+limit)]
 }

@@ -228,40 +228,23 @@ func (c *Conn) noteEnd(err error) {
 // read appends what is there to b. It says whether there may be more, and
 // errAgain when there was nothing. The caller holds the descriptor.
 func (c *Conn) read(b *Buffer) (more bool, err error) {
-	room := b.room(c.pump.pool(), classes[1])
+	pool := c.pump.pool()
+	if t := c.tls.Load(); t != nil {
+		room := b.room(pool, scratchSize, recordMax)
+		if room == nil {
+			return true, ErrBufferFull
+		}
+		n, more, err := readLayer(t, room, pool)
+		b.w += n
+		return more, err
+	}
+	room := b.room(pool, classes[1], 1)
 	if room == nil {
 		return true, ErrBufferFull
 	}
-	t := c.tls.Load()
-	if t == nil {
-		n, err := c.recv(room)
-		b.w += n
-		return !c.drained, err
-	}
-	// Until the layer has nothing left: what it kept would not wake anybody.
-	for total := 0; ; {
-		n, err := t.Read(room)
-		b.w += n
-		total += n
-		room = room[n:]
-		switch {
-		case err == nil && len(room) > 0:
-		case temporary(err) && total > 0:
-			return false, nil
-		case temporary(err):
-			return false, errAgain
-		case total > 0:
-			// Full, or an error that the next read returns again.
-			return true, nil
-		default:
-			return false, err
-		}
-	}
-}
-
-// temporary says whether err is our own errAgain, seen through a TLS layer.
-func temporary(err error) bool {
-	return err == net.Error(errAgain)
+	n, err := c.recv(room)
+	b.w += n
+	return !c.drained, err
 }
 
 // recv reads from the socket. The caller holds the descriptor.

@@ -19,7 +19,7 @@ import (
 
 // patience is how long a test waits for what must happen; it is reached only
 // by a test that fails.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 // certificate is one for tests, made once: an ECDSA key costs little, but a
 // test binary that makes hundreds is slow under the race detector.

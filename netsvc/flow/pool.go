@@ -109,6 +109,18 @@ func (p *Pool) Put(b []byte) {
 	c.mu.Unlock()
 }
 
+// forget takes note that a chunk will not come back.
+func (p *Pool) forget(b []byte) {
+	k := classOf(cap(b))
+	if p == nil || k < 0 {
+		return
+	}
+	c := &p.class[k]
+	c.mu.Lock()
+	c.out--
+	c.mu.Unlock()
+}
+
 // Stats reads the counters.
 func (p *Pool) Stats() PoolStats {
 	var s PoolStats

@@ -48,6 +48,9 @@ func (c *Conn) handshake(ctx context.Context, layer func(net.Conn) *tls.Conn) er
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.shard != nil {
+		reclaimLayer(t)
+	}
 	c.tls.Store(t)
 	c.handshaking = false
 	c.out.held = false
@@ -72,6 +75,44 @@ func (c *Conn) abort() {
 	c.out.grace = time.AfterFunc(time.Second, c.out.Kill)
 	c.out.schedule()
 }
+
+// recordMax is the most bytes that one TLS record protects.
+const recordMax = 16 << 10
+
+// readLayer reads from t into p until t has nothing left, since what it kept
+// would wake nobody, or p has no room for a record. It says whether there is
+// more to read, if only an error that the next read returns again, and errAgain
+// when there was nothing.
+func readLayer(t *tls.Conn, p []byte, pool *Pool) (n int, more bool, err error) {
+	chunk := pool.Get(scratchSize)
+	lendLayer(t, chunk)
+	emptied := false
+	for n == 0 || len(p)-n >= recordMax {
+		var k int
+		k, err = t.Read(p[n:])
+		emptied = n+k < len(p)
+		n += k
+		if err != nil || !emptied {
+			break
+		}
+	}
+	if emptied {
+		reclaimLayer(t)
+		pool.Put(chunk)
+	} else {
+		pool.forget(chunk) // the layer may still point into it
+	}
+	switch {
+	case n == 0 && temporary(err):
+		return 0, false, errAgain
+	case n == 0:
+		return 0, false, err
+	}
+	return n, !temporary(err), nil
+}
+
+// temporary says whether err is our own errAgain, seen through a TLS layer.
+func temporary(err error) bool { return err == net.Error(errAgain) }
 
 // tunnel is the connection as its TLS layer sees it: reads take what is there,
 // writes go to memory. During the handshake, which has a goroutine of its own,
