@@ -289,14 +289,13 @@ scan:
 			}
 			i++
 			if i-s.mark == len(cdataOpen)-len("<!") {
-				s.mark = i
 				st = inCDATA
 			}
 
 		case inCDATA:
 			switch {
 			case c == '>':
-				if i-2 >= s.mark && buf[i-1] == ']' && buf[i-2] == ']' {
+				if buf[i-1] == ']' && buf[i-2] == ']' { // both within the section: it begins behind a '['
 					st = inContent
 				}
 				i++
