@@ -163,8 +163,8 @@ func (g *Guard) Succeeded(from netip.Addr, account jid.JID) {
 	g.good.add(pair, g.now(), g.half())
 }
 
-// Forget forgives all failures for an account: an administrator has set a new
-// password.
+// Forget forgives the failures for an account from anywhere: it has a new
+// password. Those of single addresses for it stay.
 func (g *Guard) Forget(account jid.JID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

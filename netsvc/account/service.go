@@ -84,6 +84,12 @@ func (p *service) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	guard := p.guard
+	p.accounts.Watch(func(c Change) { // who got a new password need not wait
+		if c.Kind == PasswordChanged || c.Kind == Deleted {
+			guard.Forget(c.Account.JID)
+		}
+	})
 	return p.accounts.Open(ctx, p.host.Store(), p.host.Log(), p.host.Site().Domains, o)
 }
 

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"iter"
 
 	"linnet/netsvc/wire/xmlstream"
 )
@@ -31,6 +32,25 @@ type Step struct {
 	Handle func(ctx context.Context, s *Stream, n *xmlstream.Node) (Next, error)
 }
 
+// own are the steps of this package, in the order of their features.
+var own = [...]*Step{&startTLS, &saslStart, &saslResponse, &saslAbort, &bind, &resume, &manage}
+
+// steps lists all steps, ours first.
+func (s *Stream) steps() iter.Seq[*Step] {
+	return func(yield func(*Step) bool) {
+		for _, t := range own {
+			if !yield(t) {
+				return
+			}
+		}
+		for i := range s.o.Steps {
+			if !yield(&s.o.Steps[i]) {
+				return
+			}
+		}
+	}
+}
+
 // features are what the stream can offer now. While TLS is required and absent,
 // nothing else is offered: a client must not be tempted.
 func (s *Stream) features() *Features {
@@ -42,8 +62,8 @@ func (s *Stream) features() *Features {
 			return f
 		}
 	}
-	for i := range s.steps {
-		if t := &s.steps[i]; t.Early == early && t.Offer != nil {
+	for t := range s.steps() {
+		if t.Early == early && t.Offer != nil {
 			t.Offer(s, f)
 		}
 	}
@@ -69,15 +89,10 @@ func (s *Stream) element(ctx context.Context) (Next, error) {
 		}
 	}
 	early := s.Identity.IsZero()
-	for i := range s.steps {
-		t := &s.steps[i]
-		if t.Space != name.Space || t.Local != name.Local {
-			continue
+	for t := range s.steps() {
+		if t.Early == early && t.Space == name.Space && t.Local == name.Local {
+			return t.Handle(ctx, s, n)
 		}
-		if t.Early != early {
-			continue
-		}
-		return t.Handle(ctx, s, n)
 	}
 	switch {
 	case stanza:

@@ -102,7 +102,6 @@ type Stream struct {
 	scan  *xmlstream.Scanner
 	o     *Options
 	owner Owner
-	steps []Step
 
 	// Identity is whom the client proved to be; zero until then.
 	Identity jid.JID
@@ -122,9 +121,7 @@ type Stream struct {
 // New makes a stream of an accepted connection. buf and scan are empty, and the
 // caller's again when Negotiate has returned.
 func New(conn *flow.Conn, buf *flow.Buffer, scan *xmlstream.Scanner, o *Options, owner Owner) *Stream {
-	s := &Stream{conn: conn, buf: buf, scan: scan, o: o, owner: owner}
-	s.steps = append([]Step{startTLS, saslStart, saslResponse, saslAbort, bind, resume, manage}, o.Steps...)
-	return s
+	return &Stream{conn: conn, buf: buf, scan: scan, o: o, owner: owner}
 }
 
 // ErrClosed is the error of a stream that the client closed in good order.
@@ -263,7 +260,7 @@ func (s *Stream) open() error {
 		return Fail(InvalidXML, "a stream within a stream")
 	}
 	fault := s.checkHeader(s.scan.Header())
-	out := s.greet(nil)
+	out := s.greet(make([]byte, 0, 1024)) // room for the features too
 	if fault != nil {
 		s.send(out)
 		return fault
