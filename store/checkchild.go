@@ -21,6 +21,7 @@ const checkStall = 2 * time.Minute
 // more argument, the path. It reports on out and returns the exit code. Beyond Check it lets bbolt itself open the file,
 // which faults in goroutines nobody can guard: better here than in the server.
 func CheckMain(path string, out io.Writer) int {
+	fmt.Fprintln(out, "p 0 0") // a crash from here on is the file's fault
 	shown := int64(-1)
 	err := Check(path, func(done, total int64) {
 		if p := done * 100 / max(total, 1); p != shown {

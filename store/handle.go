@@ -73,6 +73,9 @@ func openHandle(path string, o Options, how mode) (*handle, error) {
 		h.step(size)
 		h.metas, err = unix.Mmap(int(h.fd.Fd()), 0, 2*h.db.Info().PageSize, unix.PROT_READ, unix.MAP_SHARED)
 	}
+	if errors.Is(err, unix.EINVAL) {
+		err = fmt.Errorf("the file system cannot map a file that is open for writing (jffs2 cannot): %w", err)
+	}
 	if err != nil {
 		if h.db != nil {
 			h.db.Close()

@@ -75,10 +75,16 @@ func (s *Store) openMain() error {
 	if err == nil {
 		return s.compactAtOpen()
 	}
-	if !errors.Is(err, ErrDamaged) {
-		return err
+	if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrInUse) {
+		// A file closed in order was not checked; if it cannot be opened, it may have suffered since.
+		if damage := s.timedCheck(f.path); errors.Is(damage, ErrDamaged) {
+			err = damage
+		}
 	}
-	return s.replaceMain(err)
+	if errors.Is(err, ErrDamaged) {
+		return s.replaceMain(err)
+	}
+	return err
 }
 
 func (s *Store) timedCheck(path string) error {

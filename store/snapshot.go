@@ -121,6 +121,9 @@ func (s *Store) Snapshot() (Snapshot, error) {
 	}
 	temp := filepath.Join(s.opt.Dir, "snapshot"+newSuffix)
 	err = writeFile(temp, s.Backup)
+	if errors.Is(err, errInterrupted) {
+		err = writeFile(temp, s.Backup)
+	}
 	if err == nil {
 		err = s.check(temp)
 		if errors.Is(err, ErrDamaged) {

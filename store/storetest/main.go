@@ -6,8 +6,7 @@ import (
 	"linnet/store"
 )
 
-// programs are what a test binary can be besides a test, by the first argument. They are set by Main's caller and by
-// this package.
+// checkProgram is the name of the child program that checks a file.
 const checkProgram = "storetest-check"
 
 // CheckCommand is an Options.CheckCommand for tests whose TestMain calls Main.
@@ -23,6 +22,9 @@ func Main(programs map[string]func(args []string) int) {
 	name, args := os.Args[1], os.Args[2:]
 	if name == checkProgram && len(args) == 1 {
 		os.Exit(store.CheckMain(args[0], os.Stdout))
+	}
+	if name == LoadProgram && len(args) == 4 {
+		os.Exit(runLoad(args))
 	}
 	if run := programs[name]; run != nil {
 		os.Exit(run(args))
