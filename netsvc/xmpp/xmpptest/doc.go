@@ -3,7 +3,7 @@
 // collect what their clients would get. A test reads like the examples of a
 // specification:
 //
-//	xmpptest.Test(t, xmpptest.Options{Hosts: []string{"capulet.lit"}}, func(s *xmpptest.Server) {
+//	xmpptest.Test(t, xmpptest.Options{Hosts: []string{"capulet.lit"}}, func(t *testing.T, s *xmpptest.Server) {
 //		juliet := s.Login("juliet@capulet.lit/balcony")
 //		juliet.Send(`<iq type='get' id='c2s1' to='capulet.lit'><ping xmlns='urn:xmpp:ping'/></iq>`)
 //		juliet.Expect(`<iq type='result' id='c2s1' from='capulet.lit'/>`)

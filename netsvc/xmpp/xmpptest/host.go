@@ -56,6 +56,8 @@ func (h *host) Nonza(space string, handle func(xmpp.Session, *xmlstream.Node)) {
 	h.g.nonzas[space] = handle
 }
 
+func (h *host) Guest(xmpp.GuestIQ) {} // guests have no streams here
+
 func (h *host) StreamFeature(element []byte) { h.g.features = append(h.g.features, element) }
 
 func (h *host) Flag(name string) xmpp.Flag { return 1 << h.server.number("flag."+name) }

@@ -29,12 +29,13 @@ type Options struct {
 }
 
 // Test runs f in a bubble of fake time (testing/synctest) with a server of its own.
-func Test(t *testing.T, o Options, f func(*Server)) {
+// f uses the testing.T of the bubble: another's context ends outside of it.
+func Test(t *testing.T, o Options, f func(*testing.T, *Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := start(t, o)
 		s.settle = synctest.Wait
-		f(s)
+		f(t, s)
 		s.checkReferences()
 	})
 }

@@ -71,7 +71,7 @@ func options(data string) xmpptest.Options {
 
 func TestConversation(t *testing.T) {
 	data := t.TempDir()
-	xmpptest.Test(t, options(data), func(s *xmpptest.Server) {
+	xmpptest.Test(t, options(data), func(t *testing.T, s *xmpptest.Server) {
 		desk, phone := s.Login("ana@example.com/desk"), s.Login("ana@example.com/phone")
 		desk.Ask(`<iq type='set' id='1'><note xmlns='urn:example:note'>buy milk and bread</note></iq>`,
 			`<iq type='error' id='1'><error type='modify'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`)
@@ -82,14 +82,14 @@ func TestConversation(t *testing.T) {
 		s.Reload(map[string]string{"xmpp.notes/limit": "20"})
 		phone.Ask(`<iq type='set' id='3'><note xmlns='urn:example:note'>buy milk and bread</note></iq>`, `<iq type='result' id='3'/>`)
 	})
-	xmpptest.Test(t, options(data), func(s *xmpptest.Server) { // as after a restart
+	xmpptest.Test(t, options(data), func(t *testing.T, s *xmpptest.Server) { // as after a restart
 		s.Login("ana@example.com/desk").Ask(`<iq type='get' id='1'><note xmlns='urn:example:note'/></iq>`,
 			`<iq type='result' id='1'><note xmlns='urn:example:note'>buy milk and bread</note></iq>`)
 	})
 }
 
 func TestMessagesAreDelivered(t *testing.T) {
-	xmpptest.Test(t, options(""), func(s *xmpptest.Server) {
+	xmpptest.Test(t, options(""), func(t *testing.T, s *xmpptest.Server) {
 		ana, ben := s.Login("ana@example.com/desk"), s.Login("ben@example.com/desk")
 		ana.Send(`<message to='ben@example.com' type='chat' id='1'><body>hello</body></message>`)
 		ana.Expect(`<message from='ben@example.com' type='error' id='1'>
@@ -109,7 +109,7 @@ func TestMessagesAreDelivered(t *testing.T) {
 }
 
 func TestOwedStanzas(t *testing.T) {
-	xmpptest.Test(t, options(""), func(s *xmpptest.Server) {
+	xmpptest.Test(t, options(""), func(t *testing.T, s *xmpptest.Server) {
 		ana := s.Login("ana@example.com/desk")
 		var told []bool
 		send := func() {
@@ -136,7 +136,7 @@ func TestOwedStanzas(t *testing.T) {
 }
 
 func TestSessionWaitsForItsClient(t *testing.T) {
-	xmpptest.Test(t, options(""), func(s *xmpptest.Server) {
+	xmpptest.Test(t, options(""), func(t *testing.T, s *xmpptest.Server) {
 		ana := s.Login("ana@example.com/desk")
 		time.Sleep(time.Hour)
 		ana.Resumable()
