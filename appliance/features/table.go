@@ -11,5 +11,6 @@ var Table = []Feature{
 	{"offline", "xmpp.offline", "linnet/netsvc/xmpp/mod/offline", "messages for who is not there"},
 	{"ping", "xmpp.ping", "linnet/netsvc/xmpp/mod/ping", "pings, and the notice of clients that are gone"},
 	{"presence", "xmpp.presence", "linnet/netsvc/xmpp/mod/presence", "broadcasts of presence"},
+	{"register", "register", "linnet/netsvc/xmpp/mod/register", "accounts that people make themselves"},
 	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions"},
 }

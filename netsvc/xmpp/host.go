@@ -22,6 +22,9 @@ type Host interface {
 	// are not stanzas.
 	Nonza(space string, handle func(Session, *xmlstream.Node))
 
+	// Guest declares who answers requests of clients that have not logged in.
+	Guest(GuestIQ)
+
 	// StreamFeature is offered to clients after authentication.
 	StreamFeature(element []byte)
 

@@ -62,6 +62,8 @@ func (h *host) Nonza(space string, handle func(xmpp.Session, *xmlstream.Node)) {
 	h.g.nonzas[space] = handle
 }
 
+func (h *host) Guest(d xmpp.GuestIQ) { h.g.guests = append(h.g.guests, d) }
+
 func (h *host) StreamFeature(element []byte) { h.g.features = append(h.g.features, element) }
 
 func (h *host) Flag(name string) xmpp.Flag {

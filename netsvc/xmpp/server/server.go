@@ -56,6 +56,7 @@ type generation struct {
 	iqs      map[iqKey]*xmpp.IQ
 	nonzas   map[string]func(xmpp.Session, *xmlstream.Node)
 	features [][]byte
+	guests   []xmpp.GuestIQ
 	disco    xmpp.Discoveries
 	contacts xmpp.Contacts
 	spool    xmpp.Spool
@@ -118,6 +119,10 @@ func (s *Server) Online(f func(xmpp.Account) bool) {
 
 // OutboxLimit is how many bytes an edge lets wait for one client.
 func (s *Server) OutboxLimit() int { return int(s.current().limits.outbox) }
+
+// Guests are what extensions answer to clients that have not logged in, in the
+// current generation.
+func (s *Server) Guests() []xmpp.GuestIQ { return s.current().guests }
 
 // StreamFeatures are what extensions offer an authenticated client.
 func (s *Server) StreamFeatures() [][]byte { return s.current().features }

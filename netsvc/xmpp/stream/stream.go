@@ -14,6 +14,7 @@ import (
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/sasl"
 	"linnet/netsvc/wire/xmlstream"
+	"linnet/netsvc/xmpp"
 )
 
 // Options are what an edge asks of all its streams, in one generation.
@@ -115,7 +116,8 @@ type Stream struct {
 	set     *cert.Set // the certificates that TLS began with
 	tlsHost string    // and the domain asked for then
 
-	auth auth
+	auth  auth
+	guest *xmpp.Guest // nil until an extension looks
 }
 
 // New makes a stream of an accepted connection. buf and scan are empty, and the

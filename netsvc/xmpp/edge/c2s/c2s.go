@@ -129,6 +129,9 @@ func (e *edge) Switch() {
 		Early:      xmlstream.Limits{Bytes: int(e.early), Depth: 16, Attrs: 32, Kids: 32},
 		Limits:     xmlstream.Limits{Bytes: int(e.stanza)},
 	}
+	for _, d := range e.server.Guests() {
+		base.Steps = append(base.Steps, stream.Guest(d))
+	}
 	e.streams[secured], e.streams[insecure] = base, base
 	e.streams[secured].Certs = cert.Of(e.host)
 	e.streams[insecure].Insecure = true

@@ -1,0 +1,5 @@
+//go:build !omit_register
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/register"
