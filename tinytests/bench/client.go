@@ -51,8 +51,9 @@ var tlsSettings = &tls.Config{
 	CurvePreferences:   []tls.CurveID{tls.X25519},
 }
 
-// negotiationTimeout bounds each login, even at a server with a thousand in its queue.
-const negotiationTimeout = 60 * time.Second
+// negotiationTimeout bounds each login, and each leave: far above what a busy server takes, below what servers allow, so that
+// a client forgotten by its server fails the run.
+const negotiationTimeout = 20 * time.Second
 
 // sourceAddress spreads connections over 127.0.0.2 … 127.0.0.61: each has its own ports, of which a benchmark with
 // thousands of logins a second would otherwise run out while closed connections linger in TIME_WAIT.

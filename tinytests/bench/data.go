@@ -60,6 +60,7 @@ func (b *bench) prepared(s server, accounts int) (string, error) {
 		return "", err
 	}
 	if err := s.prepare(b.place, data, accounts); err != nil {
+		os.RemoveAll(data) // the next run tries again, and fails with the same message
 		return "", err
 	}
 	b.preparedData[name] = data

@@ -14,7 +14,7 @@ func loginExperiment(b *bench, s server) ([]float64, error) {
 	defer b.end(p)
 	how := login{server: p.at, tls: true, ring: &b.ring}
 	// The first round derives each account's keys and warms the server up.
-	if _, err := how.rush(2*pairCount, func(done int) bool { return done >= 2*pairCount }); err != nil {
+	if _, _, err := how.rush(2*pairCount, func(done int) bool { return done >= 2*pairCount }); err != nil {
 		return nil, err
 	}
 	before, err := p.cpu()
@@ -22,52 +22,54 @@ func loginExperiment(b *bench, s server) ([]float64, error) {
 		return nil, err
 	}
 	begin, load := time.Now(), ownCPU()
-	count, err := how.rush(2*pairCount, func(int) bool { return time.Since(begin) > b.window })
+	count, slowest, err := how.rush(2*pairCount, func(int) bool { return time.Since(begin) > b.window })
 	if err != nil {
 		return nil, err
 	}
 	wall := time.Since(begin).Seconds()
 	after, err := p.cpu()
 	busy := (after - before).Seconds()
-	b.remark("%.0f logins/s, server %.0f %% busy, load %.0f %%", float64(count)/wall, 100*busy/wall, 100*(ownCPU()-load).Seconds()/wall)
+	b.remark("%.0f logins/s, slowest %.0f ms, server %.0f %% busy, load %.0f %%",
+		float64(count)/wall, milliseconds(slowest), 100*busy/wall, 100*(ownCPU()-load).Seconds()/wall)
 	return []float64{float64(count) / busy}, err
 }
 
-// rush logs accounts in and out, some at once, until enough says so of the number done.
-func (l login) rush(accounts int, enough func(done int) bool) (int, error) {
+// rush logs accounts in and out, some at once, until enough says so of the number begun. It returns how many sessions there
+// were, and how long the slowest took.
+func (l login) rush(accounts int, enough func(begun int) bool) (done int, slowest time.Duration, err error) {
 	const atOnce = 64 // enough for a server whose answers wait for delayed acknowledgements of TCP
 	var (
 		group sync.WaitGroup
 		mu    sync.Mutex
 		begun int
-		done  int
-		first error
 	)
 	for range atOnce {
 		group.Go(func() {
 			for {
 				mu.Lock()
-				if first != nil || enough(begun) {
+				if err != nil || enough(begun) {
 					mu.Unlock()
 					return
 				}
 				account := accountName(begun % accounts)
 				begun++
 				mu.Unlock()
-				c, err := l.connect(account)
-				if err == nil {
-					err = c.leave()
+				since := time.Now()
+				c, failed := l.connect(account)
+				if failed == nil {
+					failed = c.leave()
 				}
 				mu.Lock()
-				if err == nil {
+				if failed == nil {
 					done++
-				} else if first == nil {
-					first = err
+					slowest = max(slowest, time.Since(since))
+				} else if err == nil {
+					err = failed
 				}
 				mu.Unlock()
 			}
 		})
 	}
 	group.Wait()
-	return done, first
+	return done, slowest, err
 }
