@@ -74,7 +74,8 @@ func TestRead(t *testing.T) {
 		{"namespace on each stanza", noneTag, "<message xmlns='jabber:client'><body/></message>", "<message><body/></message>"},
 		{"namespace on each stanza, server", noneTag, "<message xmlns='jabber:server'><body/></message>", "<message><body/></message>"},
 		{"prefix of the stanza", clientTag, "<message xmlns:a='u'><a:b/><c a:d='e'/></message>", "<message><a:b xmlns:a='u'/><c xmlns:a='u' a:d='e'/></message>"},
-		{"namespace with references", clientTag, "<message><a xmlns='&#117;rn:x'/><b xmlns='urn:y&amp;'/></message>", "<message><a xmlns='&#117;rn:x'/><b xmlns='urn:y&amp;'/></message>"},
+		{"namespace with references", clientTag, "<message><a xmlns='&#117;rn:x'/><b xmlns='urn:y&amp;'>" + strings.Repeat("x", 200) + "</b></message>",
+			"<message><a xmlns='&#117;rn:x'/><b xmlns='urn:y&amp;'>" + strings.Repeat("x", 200) + "</b></message>"},
 		{"many children", clientTag, "<message>" + strings.Repeat("<a xmlns='u'/>", 20) + "</message>", "<message>" + strings.Repeat("<a xmlns='u'/>", 20) + "</message>"},
 		{"long attributes", clientTag, "<message id='" + strings.Repeat("a", 2000) + "'/>", "<message id='" + strings.Repeat("a", 2000) + "'/>"},
 	}
