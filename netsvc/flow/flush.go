@@ -73,7 +73,7 @@ func (c *Conn) flushed() {
 		c.pump.queues().put(c.cipher)
 		c.cipher = nil
 	}
-	if o.added == o.written {
+	if o.added == o.written && c.cipher == nil {
 		o.signalIdle()
 		if o.stall != nil {
 			o.stall.Stop()

@@ -175,7 +175,7 @@ func (o *Outbox) Kill() { o.conn.Close() }
 func (o *Outbox) drain(ctx context.Context) error {
 	c := o.conn
 	c.mu.Lock()
-	for !c.closed && (o.added != o.written || o.writing) {
+	for !c.closed && (o.added != o.written || o.writing || !c.cipher.empty()) {
 		if o.idle == nil {
 			o.idle = make(chan struct{})
 		}

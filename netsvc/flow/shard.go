@@ -43,6 +43,7 @@ type shard struct {
 
 	leader  uint32 // which leader is the present one
 	asleep  bool   // it waits for the set
+	roused  bool   // it was woken, and sleeps no longer than it must
 	steps   uint64 // grows with each Turn and flush it begins
 	watch   *time.Timer
 	watched bool   // the timer runs
@@ -148,8 +149,8 @@ func (s *shard) wake() {
 		go s.rest()
 		return
 	}
-	if s.asleep {
-		s.asleep = false
+	if s.asleep && !s.roused {
+		s.roused = true
 		// The cheapest way into the runtime's poller: no system call.
 		s.file.SetReadDeadline(woken)
 	}
@@ -248,7 +249,7 @@ func (s *shard) work(me uint32) bool {
 func (s *shard) woke(me uint32, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asleep = false
+	s.asleep, s.roused = false, false
 	if s.closed || s.leader != me {
 		return false
 	}

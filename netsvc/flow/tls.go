@@ -61,19 +61,16 @@ func (c *Conn) handshake(ctx context.Context, layer func(net.Conn) *tls.Conn) er
 	return nil
 }
 
+// alertTime is how long a failed handshake waits for its alert to leave.
+const alertTime = time.Second
+
 // abort closes the connection after a failed handshake, once the alert that
-// says why is on its way.
+// says why is written.
 func (c *Conn) abort() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.shard == nil || c.cipher.empty() {
-		c.closeLocked()
-		return
-	}
-	c.handshaking = false
-	c.out.closing = true
-	c.out.grace = time.AfterFunc(time.Second, c.out.Kill)
-	c.out.schedule()
+	ctx, cancel := context.WithTimeout(context.Background(), alertTime)
+	defer cancel()
+	c.out.drain(ctx)
+	c.Close()
 }
 
 // recordMax is the most bytes that one TLS record protects.
@@ -106,7 +103,7 @@ func readLayer(t *tls.Conn, p []byte, pool *Pool) (n int, more bool, err error) 
 	case n == 0 && temporary(err):
 		return 0, false, errAgain
 	case n == 0:
-		return 0, false, err
+		return 0, true, err
 	}
 	return n, !temporary(err), nil
 }
