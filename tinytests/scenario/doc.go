@@ -35,7 +35,8 @@
 // # Lines
 //
 // NAME: XML sends bytes exactly as they stand, well-formed or not, after {variables} were filled in. {fill N}
-// stands for N letters x, {space} for one space.
+// stands for N letters x, {space} for one space, {dir} for a directory that is
+// removed afterwards.
 //
 // NAME> XML takes what the client received next and compares it. Several elements are taken in order. Before the
 // XML may stand one of

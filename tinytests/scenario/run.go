@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -42,6 +43,12 @@ type run struct {
 func Run(s *Script, server Server) error {
 	r := &run{script: s, server: server, clients: map[string]*client{}, bound: bindings{}}
 	defer r.cleanup()
+	dir, err := os.MkdirTemp("", "scenario")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r.bound["dir"] = dir
 	for _, st := range s.steps {
 		if err := r.step(st); err != nil {
 			return &Failure{Name: s.Name, Line: st.line, Err: err, Conversation: r.conversation(st)}
@@ -284,6 +291,9 @@ func (r *run) conversation(st step) string {
 		c.mu.Unlock()
 	}
 	for name, value := range r.bound {
+		if name == "dir" {
+			continue
+		}
 		fmt.Fprintf(&b, "\t{%s} is %q\n", name, value)
 	}
 	return b.String()

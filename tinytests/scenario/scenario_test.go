@@ -99,9 +99,9 @@ func TestProgram(t *testing.T) {
 
 func each(t *testing.T, start func(*testing.T, *Script) (Server, func() string)) {
 	for _, path := range files(t) {
-		s := parseFile(t, path)
 		t.Run(strings.TrimSuffix(path, ".txtar"), func(t *testing.T) {
 			t.Parallel()
+			s := parseFile(t, path)
 			server, log := start(t, s)
 			check(t, Run(s, server))
 			if t.Failed() || strings.Contains(log(), "panic") {
