@@ -3,10 +3,12 @@
 // pre-approval) and its appendix A.
 //
 // It answers roster requests, moves subscription stanzas through the state
-// machine (transition.go is appendix A, row by row), and sends roster pushes
-// (push.go). It does not send presence: it tells Hooks.Subscription what changed,
-// and the presence extension acts on it.
+// machine (transition.go is appendix A), and sends roster pushes (push.go). It
+// does not send presence: it tells Hooks.Subscription what changed, and the
+// presence extension acts on it.
 //
-// A roster is decided in memory under its account's lock and committed before
-// anybody hears of the change.
+// A roster is decided in memory under its account's lock. Whatever tells of it —
+// results, pushes, subscription stanzas — is sent by the store's writer once it
+// is committed, in the order of the decisions: a client sees each version after
+// the one before, and none that a failed commit took back.
 package roster

@@ -1,16 +1,14 @@
 package roster
 
 import (
-	"errors"
+	"cmp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
-	"linnet/netsvc/account"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
-	"linnet/store"
-	"linnet/store/table"
 )
 
 // item is one contact. Items are immutable once they stand in a roster.
@@ -19,80 +17,11 @@ type item struct {
 	name    string
 	groups  []string
 	sub     xmpp.Subscription
-	changed uint64 // the roster's version at which it last changed
+	changed uint64 // the version at which the client's view of it last changed; 0: never seen
 	request []byte // the pending inbound subscribe, as it came, while sub.PendingIn
 }
 
-// roster is one account's contacts, sorted by address. Contacts that are not
-// InRoster stay in it: pending requests nobody has answered, and tombstones of
-// removed contacts, which tell a client with an older version what is gone.
-//
-// A roster is immutable: a change makes a new one that shares the items.
-type roster struct {
-	items   []*item
-	version uint64 // of the last change
-	oldest  uint64 // clients with a version before this one get the whole roster
-}
-
-// tombs is how many removed contacts a roster remembers.
-const tombs = 64
-
-func (r *roster) search(contact jid.JID) (int, bool) {
-	return slices.BinarySearchFunc(r.items, contact, func(i *item, j jid.JID) int {
-		return strings.Compare(i.contact.String(), j.String())
-	})
-}
-
-func (r *roster) get(contact jid.JID) *item {
-	if i, ok := r.search(contact); ok {
-		return r.items[i]
-	}
-	return nil
-}
-
-// sub is the state of a contact, the zero one for a stranger.
-func (r *roster) sub(contact jid.JID) xmpp.Subscription {
-	if it := r.get(contact); it != nil {
-		return it.sub
-	}
-	return xmpp.Subscription{}
-}
-
-// with returns the roster with it put in the place of its contact, at the next
-// version.
-func (r *roster) with(it *item) *roster {
-	next := &roster{version: r.version + 1, oldest: r.oldest}
-	it.changed = next.version
-	i, found := r.search(it.contact)
-	next.items = make([]*item, len(r.items), len(r.items)+1)
-	copy(next.items, r.items)
-	if found {
-		next.items[i] = it
-	} else {
-		next.items = slices.Insert(next.items, i, it)
-	}
-	return next
-}
-
-// bury drops the oldest tombstones beyond the bound and returns them.
-func (r *roster) bury() (gone []*item) {
-	var dead []*item
-	for _, it := range r.items {
-		if it.tomb() {
-			dead = append(dead, it)
-		}
-	}
-	if len(dead) <= tombs {
-		return nil
-	}
-	slices.SortFunc(dead, func(a, b *item) int { return int(int64(a.changed - b.changed)) })
-	gone = dead[:len(dead)-tombs/2]
-	r.oldest = gone[len(gone)-1].changed
-	r.items = slices.DeleteFunc(r.items, func(it *item) bool { return slices.Contains(gone, it) })
-	return gone
-}
-
-// tomb reports whether nothing is left of the contact but the memory of it.
+// tomb reports whether nothing is left of the contact but that it was removed.
 func (it *item) tomb() bool { return it.sub == (xmpp.Subscription{}) }
 
 // copy returns an item that may be changed.
@@ -134,104 +63,124 @@ func (it *item) appendTo(w *xmlstream.Writer) {
 	w.End()
 }
 
-// The rows: account, contact → item; and account, "" → version and oldest.
+// roster is one account's contacts, sorted by address. Beside those that the
+// client sees (InRoster) there are strangers whose requests nobody has answered,
+// and tombs, which tell a client with an older version what is gone.
+//
+// A roster is immutable: a change makes a new one that shares the items.
+type roster struct {
+	items    []*item
+	contacts int    // how many the client sees
+	requests int    // how many strangers wait for an answer
+	version  uint64 // of the last change that the client sees
+	oldest   uint64 // clients with a version before this one get the whole roster
 
-func newTable() *table.Table { return table.New("roster", table.Account, table.Export("query")) }
-
-func key(id account.ID, contact string) []byte {
-	return table.AppendString(table.AppendUint64(nil, uint64(id)), contact)
+	// failed is shared by all rosters that were made of the one that was loaded:
+	// a commit failed, so what stands in them was never true.
+	failed *atomic.Bool
 }
 
-const (
-	bitTo = 1 << iota
-	bitFrom
-	bitAsk
-	bitPendingIn
-	bitApproved
-	bitInRoster
-)
+// maxTombs is how many removed contacts a roster remembers.
+const maxTombs = 64
 
-func (it *item) encode() []byte {
-	var bits byte
-	for i, on := range [...]bool{it.sub.To, it.sub.From, it.sub.Ask, it.sub.PendingIn, it.sub.Approved, it.sub.InRoster} {
-		if on {
-			bits |= 1 << i
-		}
-	}
-	b := table.AppendUint64([]byte{bits}, it.changed)
-	b = table.AppendString(b, it.name)
-	b = table.AppendBytes(b, it.request)
-	for _, g := range it.groups {
-		b = table.AppendString(b, g)
-	}
-	return b
-}
-
-var errRow = errors.New("roster: malformed row")
-
-func decode(contact string, v []byte) (*item, error) {
-	c, err := jid.Parse(contact)
-	if err != nil || len(v) == 0 {
-		return nil, errRow
-	}
-	bits := v[0]
-	it := &item{contact: c, sub: xmpp.Subscription{To: bits&bitTo != 0, From: bits&bitFrom != 0, Ask: bits&bitAsk != 0,
-		PendingIn: bits&bitPendingIn != 0, Approved: bits&bitApproved != 0, InRoster: bits&bitInRoster != 0}}
-	if it.changed, v, err = table.ReadUint64(v[1:]); err != nil {
-		return nil, err
-	}
-	if it.name, v, err = table.ReadString(v); err != nil {
-		return nil, err
-	}
-	var request string
-	if request, v, err = table.ReadString(v); err != nil {
-		return nil, err
-	}
-	it.request = []byte(request)
-	for len(v) > 0 {
-		var g string
-		if g, v, err = table.ReadString(v); err != nil {
-			return nil, err
-		}
-		it.groups = append(it.groups, g)
-	}
-	return it, nil
-}
-
-// load reads an account's roster.
-func (m *module) load(tx *store.Tx, id account.ID) (*roster, error) {
-	r := &roster{}
-	prefix := table.AppendUint64(nil, uint64(id))
-	var bad error
-	err := tx.Scan(m.table, prefix, table.PrefixEnd(prefix), false, func(k, v []byte) bool {
-		contact, _, err := table.ReadString(k[len(prefix):])
-		if err == nil && contact == "" {
-			r.version, v, err = table.ReadUint64(v)
-			if err == nil {
-				r.oldest, _, err = table.ReadUint64(v)
-			}
-		} else if err == nil {
-			var it *item
-			if it, err = decode(contact, v); err == nil {
-				r.items = append(r.items, it)
-			}
-		}
-		bad = err
-		return err == nil
+func (r *roster) search(contact jid.JID) (int, bool) {
+	return slices.BinarySearchFunc(r.items, contact, func(i *item, j jid.JID) int {
+		return strings.Compare(i.contact.String(), j.String())
 	})
-	if err == nil {
-		err = bad
-	}
-	return r, err
 }
 
-// save adds what changed from one roster to the next.
-func (m *module) save(b *store.Batch, id account.ID, r *roster, it *item) {
-	for _, gone := range r.bury() {
-		b.Delete(m.table, key(id, gone.contact.String()))
+func (r *roster) get(contact jid.JID) *item {
+	if i, ok := r.search(contact); ok {
+		return r.items[i]
 	}
-	if i, ok := r.search(it.contact); ok {
-		b.Put(m.table, key(id, it.contact.String()), r.items[i].encode())
-	}
-	b.Put(m.table, key(id, ""), table.AppendUint64(table.AppendUint64(nil, r.version), r.oldest))
+	return nil
 }
+
+// sub is the state of a contact, the zero one for a stranger.
+func (r *roster) sub(contact jid.JID) xmpp.Subscription {
+	if it := r.get(contact); it != nil {
+		return it.sub
+	}
+	return xmpp.Subscription{}
+}
+
+// count adds n times what the item counts for.
+func (r *roster) count(sub xmpp.Subscription, n int) {
+	switch {
+	case sub.InRoster:
+		r.contacts += n
+	case sub.PendingIn:
+		r.requests += n
+	}
+}
+
+// with returns the roster with it in the place of its contact. Only a change that
+// clients see makes a new version (section 2.6.3, "roster modification").
+func (r *roster) with(it *item) *roster {
+	next := *r
+	i, found := r.search(it.contact)
+	was := r.sub(it.contact)
+	if visible(was, it.sub) {
+		next.version++
+		it.changed = next.version
+	}
+	next.count(was, -1)
+	next.count(it.sub, 1)
+	next.items = make([]*item, len(r.items), len(r.items)+1)
+	copy(next.items, r.items)
+	switch forgotten := it.tomb() && it.changed == 0; {
+	case forgotten && found:
+		next.items = slices.Delete(next.items, i, i+1)
+	case forgotten:
+	case found:
+		next.items[i] = it
+	default:
+		next.items = slices.Insert(next.items, i, it)
+	}
+	return &next
+}
+
+// visible reports whether clients see the change. Nothing of the item need be
+// different: what a client sets is always pushed. That a request came or was
+// answered does not show in the item.
+func visible(was, now xmpp.Subscription) bool {
+	if was.PendingIn != now.PendingIn {
+		was.PendingIn = now.PendingIn
+		return was != now
+	}
+	return was.InRoster || now.InRoster
+}
+
+// bury takes out the older half of the tombs when there are too many, and returns
+// them. The roster must not have been shown to anybody yet.
+func (r *roster) bury() (gone []*item) {
+	var tombs []*item
+	for _, it := range r.items {
+		if it.tomb() {
+			tombs = append(tombs, it)
+		}
+	}
+	if len(tombs) <= maxTombs {
+		return nil
+	}
+	slices.SortFunc(tombs, byVersion)
+	gone = tombs[:len(tombs)-maxTombs/2]
+	r.oldest = gone[len(gone)-1].changed
+	r.items = slices.DeleteFunc(r.items, func(it *item) bool { return it.tomb() && it.changed <= r.oldest })
+	return gone
+}
+
+// since lists what the client's view of the roster differs in from that of a
+// version, in the order of the changes.
+func (r *roster) since(version uint64) []*item {
+	var changed []*item
+	for _, it := range r.items {
+		if it.changed > version {
+			changed = append(changed, it)
+		}
+	}
+	slices.SortFunc(changed, byVersion)
+	return changed
+}
+
+func byVersion(a, b *item) int { return cmp.Compare(a.changed, b.changed) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
@@ -17,7 +18,7 @@ const space = "jabber:iq:roster"
 
 // Bounds of one item; RFC 6121 section 2.3.3 asks for not-acceptable beyond them.
 const (
-	maxName   = 1023 // bytes
+	maxName   = 1023 // bytes, of the name and of a group
 	maxGroups = 64
 )
 
@@ -35,23 +36,30 @@ type module struct {
 	table      *table.Table
 	state      *xmpp.State[*roster]
 	interested xmpp.Flag // the client asked for its roster and gets pushes
-	limit      int
+	reminded   xmpp.Flag // the client is available and got the requests that wait
+	contacts   int
+	requests   int
 }
 
 func (m *module) Setup(h xmpp.Host) error {
 	m.host = h
 	m.table = newTable()
 	h.Table(m.table)
-	h.Options().Int(&m.limit, "contacts", 10000, "how many contacts an account may have").Range(10, 1000000)
+	o := h.Options()
+	o.Int(&m.contacts, "contacts", 10000, "how many contacts an account may have").Range(1, 1000000)
+	o.Int(&m.requests, "requests", 200, "how many strangers' requests may wait for an account's answer").Range(1, 100000)
 	m.state = xmpp.NewState(h, "roster", m.load)
 	m.interested = h.Flag("interested")
-	h.IQ(xmpp.IQ{Space: space, Local: "query", To: xmpp.ToSelf, Feature: "-", Fresh: true, Get: m.get, Set: m.set})
+	m.reminded = h.Flag("reminded")
+	h.IQ(xmpp.IQ{Space: space, Local: "query", To: xmpp.ToSelf | xmpp.ToAccount, Feature: "-", Get: m.get, Set: m.set})
 	h.Disco().Feature(xmpp.ToHost, "urn:xmpp:features:pre-approval")
 	h.StreamFeature([]byte("<ver xmlns='urn:xmpp:features:rosterver'/>"))
 	h.StreamFeature([]byte("<sub xmlns='urn:xmpp:features:pre-approval'/>"))
 	h.Hooks().Sent.Handle.Add("roster", m.sent)
 	h.Hooks().Received.Handle.Add("roster", m.received)
 	h.Hooks().Available.Add("roster", m.remind)
+	h.Hooks().Presence.Add("roster", m.presence)
+	h.Hooks().Removed.Add("roster", m.removed)
 	h.SetContacts(m)
 	return nil
 }
@@ -65,7 +73,7 @@ func (m *module) Contact(a xmpp.Account, contact jid.JID) (xmpp.Subscription, er
 	return r.sub(contact), nil
 }
 
-// Each implements xmpp.Contacts: in the order of addresses, tombstones left out.
+// Each implements xmpp.Contacts: in the order of addresses, tombs left out.
 func (m *module) Each(a xmpp.Account, f func(jid.JID, xmpp.Subscription) bool) error {
 	r, err := m.state.Get(a)
 	if err != nil {
@@ -79,117 +87,138 @@ func (m *module) Each(a xmpp.Account, f func(jid.JID, xmpp.Subscription) bool) e
 	return nil
 }
 
-// get answers with the roster, or, to a client that has an older version of it,
-// with nothing and a push for each contact that changed: sections 2.1.3 and 2.6.
+// mine reports whether the request comes from a client of the account. Clients of
+// others are told what section 2.3.3 says; strangers get the answer of an account
+// that is not there.
+func mine(r *xmpp.Request) bool {
+	switch {
+	case r.Session == nil:
+		r.Refuse(stanza.ServiceUnavailable, "")
+	case r.Session.Account() != r.Account:
+		r.Refuse(stanza.Forbidden, "this is somebody else's roster")
+	default:
+		return true
+	}
+	return false
+}
+
+// get answers with the roster: sections 2.1.3, 2.2 and 2.6. The answer takes its
+// turn among the changes, as an empty one, so that no push overtakes it and it
+// tells of nothing that is not committed.
 func (m *module) get(r *xmpp.Request) {
-	if r.Session == nil {
-		r.Refuse(stanza.Forbidden, "")
+	if !mine(r) {
 		return
 	}
-	// Interested before the roster is read: a change in between is pushed, and
-	// at worst it is told twice.
-	r.Session.Set(m.interested, true)
-	ros, err := m.state.Get(r.Account)
+	early, err := m.state.Get(r.Account)
 	if err != nil {
 		r.Broken("roster cannot be read", err)
 		return
 	}
-	if known, ok := m.known(r.Payload, ros); ok {
-		r.Result(nil)
-		changed := slices.DeleteFunc(slices.Clone(ros.items), func(it *item) bool { return it.changed <= known || hidden(it) })
-		slices.SortFunc(changed, func(a, b *item) int { return int(int64(a.changed - b.changed)) })
-		for _, it := range changed {
-			r.Session.Send(m.push(it, it.changed, r.Session.JID()))
+	payload, pushes := m.answer(r, early) // here, since the writer has better things to do
+	var now *roster
+	err = m.state.Change(r.Account, func(ros *roster, _ *store.Batch) (*roster, error) {
+		now = ros
+		return ros, nil
+	}, func(err error) {
+		switch {
+		case err != nil:
+			r.Committed(err, nil)
+			return
+		case now.failed.Load():
+			m.get(r)
+			return
+		case now != early:
+			payload, pushes = m.answer(r, now)
 		}
-		return
+		r.Session.Set(m.interested, true)
+		r.Result(payload)
+		for _, p := range pushes {
+			r.Session.Send(p)
+		}
+	})
+	if err != nil {
+		r.Broken("roster cannot be read", err)
 	}
-	w := xmlstream.NewWriter("jabber:client")
-	w.Start(space, "query")
-	if _, asked := r.Payload.Lookup("ver"); asked {
-		w.Attr("ver", m.ver(ros.version))
+}
+
+// answer makes the whole roster or, for a client that has an older version of it,
+// an empty result and a push for each contact that has changed since.
+func (m *module) answer(r *xmpp.Request, ros *roster) (payload []byte, pushes []*stanza.Stanza) {
+	if known, ok := m.known(r.Payload, ros); ok {
+		changed := ros.since(known)
+		if len(changed) <= few || len(changed) <= ros.contacts/2 {
+			for _, it := range changed {
+				pushes = append(pushes, m.push(it, r.Session.JID()))
+			}
+			return nil, pushes
+		}
 	}
+	w := xmlstream.NewWriter(xmlstream.ClientSpace)
+	w.Start(space, "query").Attr("ver", m.ver(ros.version))
 	for _, it := range ros.items {
 		if it.sub.InRoster {
 			it.appendTo(w)
 		}
 	}
-	r.Result(w.End().Bytes())
+	return w.End().Bytes(), nil
 }
 
-// hidden is a contact that the client never saw: a pending request only.
-func hidden(it *item) bool { return !it.sub.InRoster && it.sub.PendingIn }
+// few pushes are sent in any case; more of them only when the roster as a whole
+// would be larger.
+const few = 16
 
 // known returns the version that the client has, if the changes since then are
 // still known.
 func (m *module) known(query *xmlstream.Node, r *roster) (uint64, bool) {
-	prefix := m.ver(0)
-	ver := query.Attr("ver")
-	cut := len(prefix) - 1
-	if len(ver) <= cut || ver[:cut] != prefix[:cut] {
-		return 0, false
-	}
-	v, err := strconv.ParseUint(ver[cut:], 10, 64)
-	return v, err == nil && v >= r.oldest && v <= r.version
+	ver, ours := strings.CutPrefix(query.Attr("ver"), string(m.prefix()))
+	v, err := strconv.ParseUint(ver, 10, 64)
+	return v, ours && err == nil && v >= r.oldest && v <= r.version
 }
-
-// ver is a version as clients see it. It carries the store's incarnation, so that
-// no version is ever used for two different rosters, even after a restore.
-func (m *module) ver(v uint64) string {
-	b := strconv.AppendUint(nil, m.host.Store().Incarnation(), 36)
-	b = append(b, '.')
-	return string(strconv.AppendUint(b, v, 10))
-}
-
-var errGone = errors.New("no such contact")
 
 // set adds, changes or removes one contact: sections 2.3 to 2.5.
 func (m *module) set(r *xmpp.Request) {
-	asked, bad := parseItem(r.Payload)
+	if !mine(r) {
+		return
+	}
+	asked, remove, bad := parseItem(r.Payload)
+	if bad == nil && asked.contact == r.Account.JID() {
+		bad = stanza.NewError(stanza.NotAllowed, "nobody is a contact of their own")
+	}
 	if bad != nil {
 		r.Fail(bad)
 		return
 	}
-	if r.Session == nil {
-		r.Refuse(stanza.Forbidden, "")
-		return
-	}
-	if asked.contact == r.Account.JID() {
-		r.Refuse(stanza.NotAllowed, "nobody is a contact of their own")
-		return
-	}
-	remove := r.Payload.First().Attr("subscription") == "remove"
 	var was xmpp.Subscription
-	m.commit(r.Account, asked.contact, func(old *item, size int) (*item, error) {
-		if remove {
-			if old == nil || !old.sub.InRoster {
-				return nil, errGone
-			}
-			was = old.sub
+	m.commit(r.Account, asked.contact, func(old *item, ros *roster) (*item, error) {
+		was = ros.sub(asked.contact)
+		switch {
+		case remove && !was.InRoster:
+			return nil, stanza.NewError(stanza.ItemNotFound, "")
+		case remove:
 			return &item{contact: asked.contact}, nil
-		}
-		if old == nil && size >= m.limit {
-			return nil, stanza.NewError(stanza.ResourceConstraint, "the roster is full")
+		case !was.InRoster && ros.contacts >= m.contacts:
+			return nil, errFull
 		}
 		it := old.copy(asked.contact)
 		it.name, it.groups, it.sub.InRoster = asked.name, asked.groups, true
 		return it, nil
 	}, func(err error) {
 		var refused *stanza.Error
-		switch {
-		case errors.Is(err, errGone):
-			r.Refuse(stanza.ItemNotFound, "")
-		case errors.As(err, &refused):
+		if errors.As(err, &refused) {
 			r.Fail(refused)
-		default:
-			r.Committed(err, nil)
+			return
 		}
+		r.Committed(err, nil)
 		if err == nil && remove {
 			m.part(r.Account, asked.contact, was)
 		}
 	})
 }
 
-// part tells a removed contact that nothing is left, section 2.5.2.
+// errFull is not changed by who sends it.
+var errFull = stanza.NewError(stanza.ResourceConstraint, "the roster is full")
+
+// part tells a contact that nothing is left, section 2.5.2.
 func (m *module) part(a xmpp.Account, contact jid.JID, was xmpp.Subscription) {
 	srv := m.host.Server()
 	if was.To || was.Ask {
@@ -200,65 +229,88 @@ func (m *module) part(a xmpp.Account, contact jid.JID, was xmpp.Subscription) {
 	}
 }
 
+// removed parts from all contacts of a deleted account.
+func (m *module) removed(a xmpp.Account) {
+	err := m.Each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
+		m.part(a, contact, sub)
+		return true
+	})
+	if err != nil {
+		m.host.Log().Error("contacts of a deleted account cannot be read", "cause", err)
+	}
+}
+
 // parseItem checks the one item of a roster set, section 2.3.3.
-func parseItem(query *xmlstream.Node) (*item, *stanza.Error) {
+func parseItem(query *xmlstream.Node) (it *item, remove bool, bad *stanza.Error) {
 	if len(query.Kids) != 1 || !query.Kids[0].Is(space, "item") {
-		return nil, stanza.NewError(stanza.BadRequest, "a roster set has exactly one item")
+		return nil, false, stanza.NewError(stanza.BadRequest, "a roster set has exactly one item")
 	}
 	n := query.Kids[0]
 	contact, err := jid.Parse(n.Attr("jid"))
 	if err != nil {
-		return nil, stanza.NewError(stanza.JIDMalformed, "the contact's address is malformed")
+		return nil, false, stanza.NewError(stanza.JIDMalformed, "the contact's address is malformed")
 	}
-	it := &item{contact: contact.Bare(), name: n.Attr("name")}
+	it = &item{contact: contact.Bare(), name: n.Attr("name")}
 	if len(it.name) > maxName {
-		return nil, stanza.NewError(stanza.NotAcceptable, "the name is too long")
+		return nil, false, stanza.NewError(stanza.NotAcceptable, "the name is too long")
 	}
 	for _, g := range n.Kids {
 		switch {
 		case !g.Is(space, "group"):
 		case g.Text == "":
-			return nil, stanza.NewError(stanza.NotAcceptable, "a group needs a name")
+			return nil, false, stanza.NewError(stanza.NotAcceptable, "a group needs a name")
 		case len(g.Text) > maxName || len(it.groups) == maxGroups:
-			return nil, stanza.NewError(stanza.NotAcceptable, "too many groups, or too long a name")
+			return nil, false, stanza.NewError(stanza.NotAcceptable, "too many groups, or too long a name")
 		case slices.Contains(it.groups, g.Text):
-			return nil, stanza.NewError(stanza.BadRequest, "a group stands twice")
+			return nil, false, stanza.NewError(stanza.BadRequest, "a group stands twice")
 		default:
 			it.groups = append(it.groups, g.Text)
 		}
 	}
-	return it, nil
+	return it, n.Attr("subscription") == "remove", nil
 }
 
 // commit changes one contact: decide gets the item as it is (nil for a stranger)
-// and the size of the roster, and returns it as it should be, nil for no change.
-// After the commit done is called, then the clients get their push (3.1.6 wants
-// this order), then the presence extension is told.
-func (m *module) commit(a xmpp.Account, contact jid.JID, decide func(old *item, size int) (*item, error), done func(error)) {
-	var was, now xmpp.Subscription
-	var changed *item
-	var version uint64
-	err := m.state.Change(a, func(r *roster, b *store.Batch) (*roster, error) {
+// and the roster it stands in, and returns the item as it should be, nil for no
+// change. An error of decide goes to done at once.
+//
+// After the commit come, in this order: the loss of the user's presence, while the
+// contact still believes in it (3.2.2); what done sends; the pushes, which 3.1.6
+// and its likes want after the stanza; any other change of the subscription, since
+// a new subscriber is shown the presence last (3.1.5).
+func (m *module) commit(a xmpp.Account, contact jid.JID, decide func(*item, *roster) (*item, error), done func(error)) {
+	var was xmpp.Subscription
+	var it *item
+	var ros, next *roster
+	err := m.state.Change(a, func(r *roster, b *store.Batch) (_ *roster, err error) {
 		old := r.get(contact)
-		it, err := decide(old, len(r.items))
-		if err != nil || it == nil {
+		ros = r
+		if it, err = decide(old, r); err != nil || it == nil {
 			return r, err
 		}
-		was, now, changed = r.sub(contact), it.sub, it
-		next := r.with(it)
-		m.save(b, a.ID(), next, it)
-		version = next.version
+		was = r.sub(contact)
+		next = r.with(it)
+		m.save(b, a.ID(), r, next, it)
 		return next, nil
 	}, func(err error) {
-		done(err)
-		if err != nil || changed == nil {
+		if err != nil {
+			ros.failed.Store(true)
+		}
+		if err != nil || it == nil {
+			done(err)
 			return
 		}
-		if was.InRoster || now.InRoster {
-			m.pushAll(a, changed, version)
+		change := xmpp.SubscriptionChange{Account: a, Contact: contact, Was: was, Now: it.sub}
+		lost := was.From && !it.sub.From
+		if lost {
+			m.host.Hooks().Subscription.Tell(change)
 		}
-		if was != now {
-			m.host.Hooks().Subscription.Tell(xmpp.SubscriptionChange{Account: a, Contact: contact, Was: was, Now: now})
+		done(nil)
+		if next.version != ros.version {
+			m.pushAll(a, it)
+		}
+		if !lost && was != it.sub {
+			m.host.Hooks().Subscription.Tell(change)
 		}
 	})
 	if err != nil {

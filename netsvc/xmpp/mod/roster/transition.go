@@ -42,45 +42,44 @@ func outbound(t stanza.Type, s xmpp.Subscription) (next xmpp.Subscription, route
 	return next, false
 }
 
-// action is what the server does with an inbound subscription stanza.
-type action uint8
+// answer is what the server sends back in the user's name.
+type answer stanza.Type
 
-const (
-	ignore  action = iota
-	deliver        // to the user's clients
-	accept         // answer 'subscribed' in the user's name
-)
+// none is no answer: the zero type is no presence's.
+const none answer = 0
 
-// inbound is appendix A.3: what a contact's subscription stanza does.
-func inbound(t stanza.Type, s xmpp.Subscription) (next xmpp.Subscription, do action) {
+// inbound is appendix A.3: what a contact's subscription stanza does, whether it
+// goes on to the user's clients, and what the contact is answered.
+func inbound(t stanza.Type, s xmpp.Subscription) (next xmpp.Subscription, deliver bool, reply answer) {
 	next = s
 	switch t {
 	case stanza.Subscribe: // A.3.1
 		switch {
 		case s.From:
-			return next, accept
+			return next, false, answer(stanza.Subscribed)
 		case s.Approved:
+			// The record of the approval has served: from now on it is a subscription.
 			next.From, next.Approved, next.PendingIn = true, false, false
-			return next, accept
+			return next, false, answer(stanza.Subscribed)
 		case !s.PendingIn:
 			next.PendingIn = true
-			return next, deliver
+			return next, true, none
 		}
 	case stanza.Unsubscribe: // A.3.2
 		if s.PendingIn || s.From {
 			next.PendingIn, next.From = false, false
-			return next, deliver
+			return next, true, answer(stanza.Unsubscribed)
 		}
 	case stanza.Subscribed: // A.3.3
 		if s.Ask {
 			next.Ask, next.To = false, true
-			return next, deliver
+			return next, true, none
 		}
 	case stanza.Unsubscribed: // A.3.4
 		if s.Ask || s.To {
 			next.Ask, next.To = false, false
-			return next, deliver
+			return next, true, none
 		}
 	}
-	return next, ignore
+	return next, false, none
 }
