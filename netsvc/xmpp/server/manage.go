@@ -12,6 +12,7 @@ import (
 	users "linnet/netsvc/account"
 	"linnet/netsvc/flow"
 	"linnet/netsvc/wire/xmlstream"
+	"linnet/netsvc/xmpp/stream"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -123,7 +124,7 @@ func (ss *Session) Acked(epoch, h uint32) {
 	}
 	ss.mu.Unlock()
 	if !ok {
-		ss.finish(endCause{condition: "undefined-condition", text: "acknowledged more than was sent", tooHigh: &tooHigh{h, sent}}, queued{})
+		ss.finish((&HighCount{h, sent}).Stream(), queued{})
 		return
 	}
 	for _, q := range got {
@@ -168,9 +169,6 @@ func (ss *Session) ask() (again bool) {
 	}
 	return false
 }
-
-// tooHigh is what XEP-0198 section 4 tells a client that counts wrong.
-type tooHigh struct{ acked, sent uint32 }
 
 // resumables finds sessions by what their clients resume with.
 type resumables struct {
@@ -265,7 +263,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 	mine := ss.epoch
 	ss.mu.Unlock()
 	if old != nil {
-		old.Close(0, farewell(endCause{condition: "conflict", text: "resumed from another connection"}), nil)
+		old.Close(0, stream.Farewell(stream.Fail(stream.Conflict, "resumed from another connection")), nil)
 	}
 
 	select {
@@ -322,12 +320,20 @@ type HighCount struct{ H, Sent uint32 }
 
 func (e *HighCount) Error() string { return "server: handled count too high" }
 
+// Stream is the stream error of XEP-0198 section 4.
+func (e *HighCount) Stream() *stream.Error {
+	w := xmlstream.NewWriter("")
+	w.Start(ManageSpace, "handled-count-too-high").
+		Attr("h", strconv.FormatUint(uint64(e.H), 10)).Attr("send-count", strconv.FormatUint(uint64(e.Sent), 10)).End()
+	return &stream.Error{Condition: stream.UndefinedCondition, Text: "more was acknowledged than was sent", App: w.Bytes()}
+}
+
 // expire ends a session whose client did not come back in time.
 func (ss *Session) expire(epoch uint32) {
 	ss.mu.Lock()
 	stale := ss.epoch != epoch || ss.out != nil
 	ss.mu.Unlock()
 	if !stale {
-		ss.finish(endCause{}, queued{})
+		ss.finish(nil, queued{})
 	}
 }

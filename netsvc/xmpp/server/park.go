@@ -9,6 +9,7 @@ import (
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
+	"linnet/netsvc/xmpp/stream"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -74,7 +75,7 @@ func (ss *Session) freeze() (row []byte, owing []*owed) {
 	defer ss.mu.Unlock()
 	ss.epoch++
 	if ss.out != nil {
-		ss.out.Close(closeGrace, unfinished("system-shutdown"), nil)
+		ss.out.Close(closeGrace, stream.Fail(stream.SystemShutdown, "").Append(nil), nil)
 		ss.out = nil
 	}
 	m := ss.managed

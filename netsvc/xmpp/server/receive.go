@@ -1,7 +1,6 @@
 package server
 
 import (
-	"strconv"
 	"time"
 
 	"linnet/netsvc/wire/stanza"
@@ -51,32 +50,4 @@ func (ss *Session) Nonza(epoch uint32, el *xmlstream.Element) (ok bool) {
 		handle(ss, n)
 	}
 	return true
-}
-
-// farewell is the end of a stream with an error, or without one.
-func farewell(why endCause) []byte {
-	w := xmlstream.NewWriter("jabber:client")
-	if why.condition != "" {
-		// The prefix 'stream' is bound by our stream header.
-		w.Raw([]byte("<stream:error>"))
-		w.Leaf(streamErrors, why.condition, "")
-		if why.text != "" {
-			w.Leaf(streamErrors, "text", why.text)
-		}
-		if why.tooHigh != nil {
-			w.Start(ManageSpace, "handled-count-too-high").
-				Attr("h", strconv.FormatUint(uint64(why.tooHigh.acked), 10)).Attr("send-count", strconv.FormatUint(uint64(why.tooHigh.sent), 10)).End()
-		}
-		w.Raw([]byte("</stream:error>"))
-	}
-	w.Raw([]byte("</stream:stream>"))
-	return w.Bytes()
-}
-
-const streamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
-
-// unfinished is an error without the end of the stream: the client may resume it.
-func unfinished(condition string) []byte {
-	b := farewell(endCause{condition: condition})
-	return b[:len(b)-len("</stream:stream>")]
 }

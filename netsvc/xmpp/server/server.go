@@ -10,6 +10,7 @@ import (
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
+	"linnet/netsvc/xmpp/stream"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -187,7 +188,7 @@ func (ss *Session) enlist(user users.ID) (err error) {
 		if old == nil {
 			return err
 		}
-		old.finish(endCause{condition: "conflict", text: "the resource was bound anew"}, queued{})
+		old.finish(stream.Fail(stream.Conflict, "the resource was bound anew"), queued{})
 	}
 }
 
@@ -197,7 +198,7 @@ func (ss *Session) Attach(l Link) (epoch uint32) {
 	ss.mu.Lock()
 	if ss.end != alive {
 		ss.mu.Unlock()
-		l.Out.Close(closeGrace, farewell(endCause{condition: "conflict"}), nil)
+		l.Out.Close(closeGrace, stream.Farewell(stream.Fail(stream.Conflict, "")), nil)
 		return 0
 	}
 	ss.epoch++
@@ -229,7 +230,7 @@ func (ss *Session) Detach(epoch uint32) {
 		out.Close(0, nil, nil)
 	}
 	if !waits {
-		ss.finish(endCause{}, queued{})
+		ss.finish(nil, queued{})
 	}
 }
 
@@ -247,6 +248,6 @@ func (ss *Session) Closed(epoch uint32) {
 	stale := ss.epoch != epoch
 	ss.mu.Unlock()
 	if !stale {
-		ss.finish(endCause{}, queued{})
+		ss.finish(nil, queued{})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
+	"linnet/netsvc/xmpp/stream"
 )
 
 // Session is one bound resource (xmpp.Session), as the edges drive it. Its
@@ -157,7 +158,7 @@ func (ss *Session) deliver(s *stanza.Stanza, c *owed) {
 		if hold {
 			straw = queued{} // it is among the held ones
 		}
-		ss.finish(endCause{condition: "resource-constraint", text: slowClient}, straw)
+		ss.finish(stream.Fail(stream.ResourceConstraint, slowClient), straw)
 	}
 }
 
@@ -241,22 +242,20 @@ func write(out Outlet, s *stanza.Stanza, told flow.Done) bool {
 	return out.Add(flow.Item{Segs: append([][]byte(nil), segs...), Done: told})
 }
 
-// endCause says why a session ends.
-type endCause struct {
-	condition string // a stream error of RFC 6120 section 4.9.3; "" is a polite close
-	text      string
-	tooHigh   *tooHigh
-}
-
 func (ss *Session) End(condition, text string) {
-	ss.finish(endCause{condition: condition, text: text}, queued{})
+	if condition == "" {
+		ss.finish(nil, queued{})
+		return
+	}
+	ss.finish(stream.Fail(stream.Condition(condition), text), queued{})
 }
 
 // finish ends the session for good, once: what the client never got goes to
 // undelivered in the order it was sent, its contacts are told, and it leaves its
 // account's list. Until then messages are still given to it, and queue behind what
-// it lost: otherwise they would overtake. straw is the stanza that did not fit.
-func (ss *Session) finish(why endCause, straw queued) {
+// it lost: otherwise they would overtake. why is nil for a polite end; straw is the
+// stanza that did not fit.
+func (ss *Session) finish(why *stream.Error, straw queued) {
 	ss.mu.Lock()
 	if ss.end != alive {
 		ss.mu.Unlock()
@@ -289,7 +288,7 @@ func (ss *Session) finish(why endCause, straw queued) {
 	}
 	// Without stream management the outlet still has items whose copies come
 	// back one by one; what followed them must not overtake.
-	out.Close(closeGrace, farewell(why), (*left)(ss))
+	out.Close(closeGrace, stream.Farewell(why), (*left)(ss))
 }
 
 const closeGrace = 2 * time.Second

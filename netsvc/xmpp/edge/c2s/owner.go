@@ -76,7 +76,7 @@ func (o *owner) Resume(ctx context.Context, previous string, handled uint32) (bo
 	case errors.Is(err, server.ErrNotResumed):
 		return false, o.edge.server.NotResumed(o.user.ID, previous), nil
 	case errors.As(err, &high):
-		return false, nil, stream.Fail(stream.UndefinedCondition, "handled-count-too-high")
+		return false, nil, high.Stream()
 	case err != nil:
 		return false, nil, err
 	}
