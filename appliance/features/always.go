@@ -1,10 +1,9 @@
 package features
 
-// What no build is without.
+// What every build has: a linnet without one of these serves nobody.
 import (
 	_ "linnet/netsvc/account"
 	_ "linnet/netsvc/cert"
 	_ "linnet/netsvc/xmpp/edge/c2s"
-	_ "linnet/netsvc/xmpp/mod/admin"
 	_ "linnet/netsvc/xmpp/server"
 )

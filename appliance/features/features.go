@@ -14,31 +14,43 @@
 package features
 
 import (
+	"slices"
 	"strings"
+
+	"linnet/netsvc/module"
+	"linnet/netsvc/xmpp"
 )
 
 // Feature is one thing that a build may leave out.
 type Feature struct {
-	Name    string // in omit_NAME; of an extension, what it registers as
+	Name    string // in omit_NAME
 	Section string // of the configuration: a file that has it needs the feature
-	Package string // what the file imports
+	Package string // what the feature's file imports
 	Summary string // what is lost without it
 }
 
 // Find returns the feature of that name.
 func Find(name string) (Feature, bool) {
-	for _, f := range Table {
-		if f.Name == name {
-			return f, true
-		}
+	i := slices.IndexFunc(Table, func(f Feature) bool { return f.Name == name })
+	if i < 0 {
+		return Feature{}, false
 	}
-	return Feature{}, false
+	return Table[i], true
 }
 
-// Absent tells which feature a section belongs to that nothing in this build has declared.
+// Linked tells whether the feature is in this build: extensions are registered with the XMPP server, services
+// with the appliance.
+func (f Feature) Linked() bool {
+	if name, ok := strings.CutPrefix(f.Section, "xmpp."); ok {
+		return slices.ContainsFunc(xmpp.All(), func(i xmpp.Info) bool { return i.Name == name })
+	}
+	return slices.ContainsFunc(module.All(), func(i module.Info) bool { return i.Name == f.Section })
+}
+
+// Absent tells which feature a section of the configuration belongs to that is not in this build.
 func Absent(section string) (feature string, ok bool) {
 	for _, f := range Table {
-		if section == f.Section || strings.HasPrefix(section, f.Section+".") {
+		if (section == f.Section || strings.HasPrefix(section, f.Section+".")) && !f.Linked() {
 			return f.Name, true
 		}
 	}

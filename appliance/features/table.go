@@ -3,14 +3,15 @@ package features
 // Table lists all optional features by name. features_test.go holds it against the files of this folder and the
 // packages that there are.
 var Table = []Feature{
-	{"adhoc", "xmpp.adhoc", "linnet/netsvc/xmpp/mod/adhoc", "the appliance's commands in XMPP clients"},
-	{"archive", "xmpp.archive", "linnet/netsvc/xmpp/mod/archive", "conversations kept on the server"},
-	{"carbons", "xmpp.carbons", "linnet/netsvc/xmpp/mod/carbons", "copies of conversations for all of a user's clients"},
-	{"csi", "xmpp.csi", "linnet/netsvc/xmpp/mod/csi", "rest for inactive clients"},
-	{"disco", "xmpp.disco", "linnet/netsvc/xmpp/mod/disco", "service discovery"},
-	{"offline", "xmpp.offline", "linnet/netsvc/xmpp/mod/offline", "messages for who is not there"},
-	{"ping", "xmpp.ping", "linnet/netsvc/xmpp/mod/ping", "pings, and the notice of clients that are gone"},
-	{"presence", "xmpp.presence", "linnet/netsvc/xmpp/mod/presence", "broadcasts of presence"},
-	{"register", "register", "linnet/netsvc/xmpp/mod/register", "accounts that people make themselves"},
-	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions"},
+	{"adhoc", "xmpp.adhoc", "linnet/netsvc/xmpp/mod/adhoc", "commands in XMPP clients (XEP-0050)"},
+	{"admin", "xmpp.admin", "linnet/netsvc/xmpp/mod/admin", "commands about users and their sessions (XEP-0133), for ctl too"},
+	{"archive", "xmpp.archive", "linnet/netsvc/xmpp/mod/archive", "conversations kept on the server (XEP-0313)"},
+	{"carbons", "xmpp.carbons", "linnet/netsvc/xmpp/mod/carbons", "copies of conversations for all clients of a user (XEP-0280)"},
+	{"csi", "xmpp.csi", "linnet/netsvc/xmpp/mod/csi", "inactive clients can sleep (XEP-0352)"},
+	{"disco", "xmpp.disco", "linnet/netsvc/xmpp/mod/disco", "what the server says that it can do (XEP-0030, XEP-0115)"},
+	{"offline", "xmpp.offline", "linnet/netsvc/xmpp/mod/offline", "messages wait for those who are not there (XEP-0160)"},
+	{"ping", "xmpp.ping", "linnet/netsvc/xmpp/mod/ping", "pings, and noticing clients that went away (XEP-0199)"},
+	{"presence", "xmpp.presence", "linnet/netsvc/xmpp/mod/presence", "presence broadcasts and probes (RFC 6121)"},
+	{"register", "xmpp.register", "linnet/netsvc/xmpp/mod/register", "people make their accounts themselves (XEP-0077)"},
+	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions (RFC 6121)"},
 }
