@@ -7,7 +7,8 @@ import (
 	"linnet/netsvc/wire/xmlstream"
 )
 
-// TestAllocations holds what a stanza on its way may cost (2026-11). Raising a number needs a reason.
+// TestAllocations holds what a stanza on its way may cost (2026-11). Raising a number needs a
+// reason.
 func TestAllocations(t *testing.T) {
 	if race {
 		t.Skip("the race detector allocates")

@@ -51,7 +51,8 @@ const (
 	UnexpectedRequest
 )
 
-// conditions names each condition and the type that RFC 6120 associates with it; where it leaves a choice, the first it names.
+// conditions names each condition and the type that RFC 6120 associates with it; where it leaves
+// a choice, the first it names.
 var conditions = [...]struct {
 	name  string
 	usual ErrorType
@@ -118,8 +119,8 @@ func (e *Error) Append(dst []byte) []byte {
 	return append(dst, w.Bytes()...)
 }
 
-// Failure reads the error that an error stanza carries; nil when s is none. A condition that is missing or unknown is UndefinedCondition
-// (RFC 6120, 8.3.2), and an unknown type is Cancel.
+// Failure reads the error that an error stanza carries; nil when s is none. A condition that is
+// missing or unknown is UndefinedCondition (RFC 6120, 8.3.2), and an unknown type is Cancel.
 func (s *Stanza) Failure() *Error {
 	if s.Type != TypeError {
 		return nil

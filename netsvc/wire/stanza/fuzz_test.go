@@ -14,7 +14,8 @@ import (
 
 var headers = []string{clientTag, germanTag, serverTag, componentTag, prefixedTag, noneTag}
 
-// FuzzStanza: a stanza means the same wherever it stands, whatever it was read from, and encoding/xml can read it.
+// FuzzStanza: a stanza means the same wherever it stands, whatever it was read from, and
+// encoding/xml can read it.
 func FuzzStanza(f *testing.F) {
 	for n := range headers {
 		f.Add(byte(n), []byte("<message to='a@b' type='chat' id='1'><body>x</body><a xmlns='u'/></message>"))
@@ -42,7 +43,8 @@ func FuzzStanza(f *testing.F) {
 		}
 		checkForms(t, s)
 
-		// The header's tag makes an element around the stanza, so that the whole can be read as a tree.
+		// The header's tag makes an element around the stanza, so that the whole can be read as a
+		// tree.
 		name, _, _ := strings.Cut(header[1:], " ")
 		before, err := xmlstream.Parse([]byte(header+string(element[:n])+"</"+name+">"), "")
 		if err != nil {
@@ -73,7 +75,8 @@ func FuzzStanza(f *testing.F) {
 	})
 }
 
-// appendTokens writes a tree out. The content namespaces are one: which of their elements become jabber:client is in xmlstream's tests.
+// appendTokens writes a tree out. The content namespaces are one: which of their elements become
+// jabber:client is in xmlstream's tests.
 func appendTokens(dst []string, n *xmlstream.Node) []string {
 	space := n.Name.Space
 	if space == xmlstream.ServerSpace || space == xmlstream.ComponentSpace {

@@ -2,7 +2,8 @@ package stanza
 
 import "linnet/netsvc/wire/jid"
 
-// NewMessage makes a message. payload is whole elements for the default namespace jabber:client, or nil; the stanza keeps it.
+// NewMessage makes a message. payload is whole elements for the default namespace jabber:client,
+// or nil; the stanza keeps it.
 func NewMessage(t Type, id string, from, to jid.JID, payload []byte) *Stanza {
 	return build(Message, t, id, from, to, payload)
 }
@@ -49,7 +50,8 @@ func (s *Stanza) sharing(other *Stanza) *Stanza {
 	return s
 }
 
-// Result makes the answer to an IQ request, with payload as in [NewMessage]. It is nil for what is no request.
+// Result makes the answer to an IQ request, with payload as in [NewMessage]. It is nil for what
+// is no request.
 func (s *Stanza) Result(payload []byte) *Stanza {
 	if s.Kind != IQ || s.Type != Get && s.Type != Set {
 		return nil
@@ -57,8 +59,8 @@ func (s *Stanza) Result(payload []byte) *Stanza {
 	return NewIQ(Result, s.ID, s.To, s.From, payload)
 }
 
-// Fail makes the error reply (RFC 6120, 8.3.1): addresses swapped, same kind and id, without the payload. It is nil for an error and for
-// a result, which are never answered.
+// Fail makes the error reply (RFC 6120, 8.3.1): addresses swapped, same kind and id, without the
+// payload. It is nil for an error and for a result, which are never answered.
 func (s *Stanza) Fail(e *Error) *Stanza {
 	if s.Type == TypeError || s.Type == Result {
 		return nil

@@ -9,8 +9,8 @@ import (
 // Has reports whether there is a child element with this name.
 func (s *Stanza) Has(space, local string) bool { return s.find(space, local) != nil }
 
-// Raw gives the bytes of the first child element with this name, nil when there is none. They stand for themselves where
-// jabber:client is the default namespace, and must not be changed.
+// Raw gives the bytes of the first child element with this name, nil when there is none. They
+// stand for themselves where jabber:client is the default namespace, and must not be changed.
 func (s *Stanza) Raw(space, local string) []byte {
 	if k := s.find(space, local); k != nil {
 		return k.bytes()
@@ -27,7 +27,8 @@ func (s *Stanza) find(space, local string) *kid {
 	return nil
 }
 
-// Node gives the first child element with this name as a tree, nil when there is none. Each call reads it anew.
+// Node gives the first child element with this name as a tree, nil when there is none. Each call
+// reads it anew.
 func (s *Stanza) Node(space, local string) *xmlstream.Node {
 	if k := s.find(space, local); k != nil {
 		return xmlstream.Tree(k.bytes(), xmlstream.ClientSpace)
@@ -35,7 +36,8 @@ func (s *Stanza) Node(space, local string) *xmlstream.Node {
 	return nil
 }
 
-// Payload gives the first child element as a tree: what an IQ is about. It is nil when there is none. Each call reads it anew.
+// Payload gives the first child element as a tree: what an IQ is about. It is nil when there is
+// none. Each call reads it anew.
 func (s *Stanza) Payload() *xmlstream.Node {
 	if len(s.kids) == 0 {
 		return nil
@@ -51,7 +53,8 @@ func (s *Stanza) PayloadName() (space, local string) {
 	return s.kids[0].space, s.kids[0].local()
 }
 
-// Each calls f for each child element, in their order, until it returns false. raw must not be changed.
+// Each calls f for each child element, in their order, until it returns false. raw must not be
+// changed.
 func (s *Stanza) Each(f func(space, local string, raw []byte) bool) {
 	for n := range s.kids {
 		if k := &s.kids[n]; !f(k.space, k.local(), k.bytes()) {
@@ -60,8 +63,9 @@ func (s *Stanza) Each(f func(space, local string, raw []byte) bool) {
 	}
 }
 
-// Append makes a copy with segments added to the payload. Each is whole elements for the default namespace jabber:client, as a
-// [xmlstream.Writer] makes them; what is no element is left out. The copy keeps them: they must not be changed any more.
+// Append makes a copy with segments added to the payload. Each is whole elements for the default
+// namespace jabber:client, as a [xmlstream.Writer] makes them; what is no element is left out.
+// The copy keeps them: they must not be changed any more.
 func (s *Stanza) Append(seg ...[]byte) *Stanza {
 	c := s.copy()
 	c.body = append(c.fewBody[:0], s.body...)
@@ -92,7 +96,8 @@ func (s *Stanza) addSegment(b []byte) {
 	}
 }
 
-// Without makes a copy without the child elements that match; it is s itself when there are none. match is called once for each.
+// Without makes a copy without the child elements that match; it is s itself when there are none.
+// match is called once for each.
 func (s *Stanza) Without(match func(space, local string, raw []byte) bool) *Stanza {
 	first := 0
 	for first < len(s.kids) && !s.kids[first].matches(match) {
@@ -139,7 +144,8 @@ func (s *Stanza) copy() *Stanza {
 	return &Stanza{Kind: s.Kind, Type: s.Type, To: s.To, From: s.From, ID: s.ID, Lang: s.Lang}
 }
 
-// headLike gives s the start tag of like, whose header is the same: it differs only if one of them has no payload.
+// headLike gives s the start tag of like, whose header is the same: it differs only if one of
+// them has no payload.
 func (s *Stanza) headLike(like *Stanza) *Stanza {
 	if s.head = like.head; len(s.body) == 0 != (len(like.body) == 0) {
 		s.makeHead(0)

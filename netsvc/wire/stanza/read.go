@@ -13,16 +13,19 @@ const (
 	improperAddressing    = "improper-addressing"
 )
 
-// Read makes a stanza of an element in buf that was just scanned. The stanza is a copy which stands for itself: buf may be used
-// again, and what the stream header or the stanza's tag declared is written where it is needed. A stream's xml:lang goes
-// onto a stanza that has none. Payload in the content namespace jabber:server or jabber:component:accept becomes payload of jabber:client.
+// Read makes a stanza of an element in buf that was just scanned. The stanza is a copy which
+// stands for itself: buf may be used again, and what the stream header or the stanza's tag
+// declared is written where it is needed. A stream's xml:lang goes onto a stanza that has none.
+// Payload in the content namespace jabber:server or jabber:component:accept becomes payload of
+// jabber:client.
 //
-// jids may be nil. from, unless it is zero, is stamped: the element's own is not even read. (Whether it was the right one, RFC 6120,
-// 8.1.2.1, is the session's to check: el.Attr("from").)
+// jids may be nil. from, unless it is zero, is stamped: the element's own is not even read.
+// (Whether it was the right one, RFC 6120, 8.1.2.1, is the session's to check: el.Attr("from").)
 //
-// An *Error says that the stanza must not be processed; the stanza is there all the same, without the attribute that is wrong, and
-// its Fail makes the reply, if one is due. The last error is an *[xmlstream.Error]: the element is no stanza of its stream, or what it
-// says about its sender is no address; the stream has to end with that condition. There is no stanza then.
+// An *Error says that the stanza must not be processed; the stanza is there all the same, without
+// the attribute that is wrong, and its Fail makes the reply, if one is due. The last error is an
+// *[xmlstream.Error]: the element is no stanza of its stream, or what it says about its sender is
+// no address; the stream has to end with that condition. There is no stanza then.
 func Read(buf []byte, el *xmlstream.Element, jids *jid.Cache, from jid.JID) (*Stanza, *Error, error) {
 	kind, ok := kindOf(el)
 	if !ok {
@@ -130,8 +133,8 @@ func (h *header) check(s *Stanza) *Error {
 	return nil
 }
 
-// fill makes the stanza's bytes: the start tag, then the child elements one behind the other. It is not ok, and makes a stanza without
-// payload, when that became longer than an element may be.
+// fill makes the stanza's bytes: the start tag, then the child elements one behind the other. It
+// is not ok, and makes a stanza without payload, when that became longer than an element may be.
 func (s *Stanza) fill(el *xmlstream.Element) (ok bool) {
 	kids := el.Kids()
 	size, portable := 0, true
@@ -198,7 +201,8 @@ func (s *Stanza) fillRewritten(el *xmlstream.Element) (ok bool) {
 
 var errNotStanza = errors.New("stanza: not one stanza")
 
-// Parse reads what AppendTo, AppendAs for jabber:client or AppendForwarded wrote, as from a store. It refuses what [Read] would.
+// Parse reads what AppendTo, AppendAs for jabber:client or AppendForwarded wrote, as from a
+// store. It refuses what [Read] would.
 func Parse(b []byte) (*Stanza, error) {
 	var sc xmlstream.Scanner
 	sc.ResetBare(xmlstream.Limits{Bytes: 2*len(b) + 4096, Kids: len(b) + 1}, xmlstream.ClientSpace)

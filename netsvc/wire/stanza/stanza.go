@@ -100,7 +100,8 @@ type Stanza struct {
 	fewKids [4]kid
 }
 
-// kid is one child element. raw lies in a segment of Stanza.body; that it is a string says that nobody writes there.
+// kid is one child element. raw lies in a segment of Stanza.body; that it is a string says that
+// nobody writes there.
 type kid struct {
 	raw      string
 	space    string
@@ -127,8 +128,8 @@ func (s *Stanza) tail() []byte {
 // endTags is never changed.
 var endTags = [...][]byte{Message: []byte("</message>"), Presence: []byte("</presence>"), IQ: []byte("</iq>")}
 
-// Segments gives the serialised form, for a stream whose default namespace is the content namespace, in pieces that all
-// receivers share: they must not be changed.
+// Segments gives the serialised form, for a stream whose default namespace is the content
+// namespace, in pieces that all receivers share: they must not be changed.
 func (s *Stanza) Segments() (head []byte, body [][]byte, tail []byte) {
 	return s.head, s.body, s.tail()
 }
@@ -142,12 +143,13 @@ func (s *Stanza) Size() int {
 	return n
 }
 
-// AppendTo appends the stanza for a stream whose default namespace is the content namespace: no xmlns stands on it, and payload in the
-// content namespace carries over by inheriting it, whichever of the content namespaces the stream has.
+// AppendTo appends the stanza for a stream whose default namespace is the content namespace: no
+// xmlns stands on it, and payload in the content namespace carries over by inheriting it,
+// whichever of the content namespaces the stream has.
 func (s *Stanza) AppendTo(dst []byte) []byte { return s.appendRest(append(dst, s.head...)) }
 
-// AppendAs is AppendTo with space declared on the stanza: for streams with another default namespace or none, like WebSocket
-// frames (jabber:client), or a component's.
+// AppendAs is AppendTo with space declared on the stanza: for streams with another default
+// namespace or none, like WebSocket frames (jabber:client), or a component's.
 func (s *Stanza) AppendAs(dst []byte, space string) []byte {
 	name := 1 + len(kindNames[s.Kind])
 	dst = append(dst, s.head[:name]...)
@@ -166,8 +168,9 @@ func (s *Stanza) appendRest(dst []byte) []byte {
 	return append(dst, s.tail()...)
 }
 
-// makeHead makes the start tag, with room for size bytes behind it. It looks at whether there is a body, and at no more of it. ID and Lang lie in
-// the tag afterwards, so that nothing else need be kept for them.
+// makeHead makes the start tag, with room for size bytes behind it. It looks at whether there is
+// a body, and at no more of it. ID and Lang lie in the tag afterwards, so that nothing else need
+// be kept for them.
 func (s *Stanza) makeHead(size int) []byte {
 	var scratch [512]byte // a head is shorter as a rule, and its length is known only when it is there
 	b := append(append(scratch[:0], '<'), kindNames[s.Kind]...)
@@ -187,8 +190,8 @@ func (s *Stanza) makeHead(size int) []byte {
 
 	all := append(make([]byte, 0, len(b)+size), b...)
 	s.head = all[:len(b):len(b)]
-	s.ID = lying(s.head[:id], s.ID)
-	s.Lang = lying(s.head[:lang], s.Lang)
+	s.ID = inHead(s.head[:id], s.ID)
+	s.Lang = inHead(s.head[:lang], s.Lang)
 	return all
 }
 
@@ -199,8 +202,8 @@ func appendAttr(dst []byte, name, value string) []byte {
 	return append(xmlstream.AppendAttr(append(dst, name...), value), '\'')
 }
 
-// lying gives value as it stands at the end of b, or as a copy where it was escaped there.
-func lying(b []byte, value string) string {
+// inHead gives value as it stands at the end of b, or a copy of it where it was escaped there.
+func inHead(b []byte, value string) string {
 	if at := len(b) - len(value); at >= 0 && string(b[at:]) == value {
 		return str(b[at:])
 	}

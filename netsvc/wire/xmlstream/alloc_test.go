@@ -28,7 +28,8 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
-// TestTreeAllocations: nodes, attributes, declarations, and a table of children for each of two nodes that have some (2026-11).
+// TestTreeAllocations: nodes, attributes, declarations, and a table of children for each of two
+// nodes that have some (2026-11).
 func TestTreeAllocations(t *testing.T) {
 	if race {
 		t.Skip("the race detector allocates")

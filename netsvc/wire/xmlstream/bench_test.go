@@ -7,7 +7,8 @@ import (
 
 const openClient = "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='example.net' version='1.0' xml:lang='en'>"
 
-// What clients send most. The first is as plain as a chat message gets, the second is what current clients make of it.
+// What clients send most. The first is as plain as a chat message gets, the second is what
+// current clients make of it.
 var benchStanzas = []struct{ name, text string }{
 	{"plain", "<message to='romeo@example.net/orchard' from='juliet@example.com/balcony' type='chat' id='ktx72v49'><body>Wherefore art thou, Romeo? Deny thy father and refuse thy name.</body></message>"},
 	{"chat", "<message to='romeo@example.net' type='chat' id='3d1b2a90-7f3c-4d5e-9a61-0f2c1f9c0b11' xml:lang='en'><body>Wherefore art thou, Romeo?</body>" +

@@ -2,8 +2,8 @@ package xmlstream
 
 import "unicode/utf8"
 
-// What a byte may be without a closer look. Bytes from 0x80 on belong to no class: they begin or continue a character that has to be
-// decoded.
+// What a byte may be without a closer look. Bytes from 0x80 on belong to no class: they begin or
+// continue a character that has to be decoded.
 const (
 	plainText  = 1 << iota // stands for itself in character data, and cannot end "]]>"
 	plainValue             // stands for itself in an attribute value and is no quote

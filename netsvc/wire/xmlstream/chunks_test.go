@@ -50,8 +50,8 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestLooksOnce: bytes that were looked at and are no name may be spoilt without the scanner noticing. A sender of single bytes costs
-// as many looks as one of large pieces.
+// TestLooksOnce: bytes that were looked at and are no name may be spoilt without the scanner
+// noticing. A sender of single bytes costs as many looks as one of large pieces.
 func TestLooksOnce(t *testing.T) {
 	const unfinished = 3 // bytes of a character, which are looked at again
 	for _, test := range []struct{ name, before, long, after string }{

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// sameTokens reads in, which a Scanner has accepted, with our tree and with encoding/xml, and says where they differ.
+// sameTokens reads in, which a Scanner has accepted, with our tree and with encoding/xml, and
+// says where they differ.
 func sameTokens(in string) error {
 	ours, err := ourTokens(in)
 	if err != nil {
@@ -35,19 +36,11 @@ func ourTokens(in string) (tokens []string, err error) {
 		case ev == EventMore:
 			return tokens, nil
 		case ev == EventElement:
-			tokens = appendTokens(tokens, treeWithin(in[:n], s.Header().Bindings))
+			tokens = appendTokens(tokens, s.Element().Node())
 		}
 		in = in[n:]
 	}
 	return tokens, nil
-}
-
-// treeWithin is Tree with more in force than a default namespace.
-func treeWithin(in string, around []Binding) *Node {
-	p := parser{all: []byte(in), scope: slices.Clone(around)}
-	p.rest = p.all
-	p.next()
-	return p.element(0)
 }
 
 func appendTokens(dst []string, n *Node) []string {
@@ -61,7 +54,8 @@ func appendTokens(dst []string, n *Node) []string {
 	return append(dst, fmt.Sprintf("%q</%s>", n.Text, n.Name.Local))
 }
 
-// elementToken leaves out the namespace of an element that is called xmlns: encoding/xml never resolves that name.
+// elementToken leaves out the namespace of an element that is called xmlns: encoding/xml never
+// resolves that name.
 func elementToken(space, local string) string {
 	if local == "xmlns" {
 		space = ""
@@ -69,8 +63,8 @@ func elementToken(space, local string) string {
 	return fmt.Sprintf("<{%s}%s>", spaced(space), local)
 }
 
-// spaced makes spaces of white space in an attribute, as XML 1.0, 3.3.3 wants. It does so to ours too, for encoding/xml leaves white
-// space and does not tell it from references to it.
+// spaced makes spaces of white space in an attribute, as XML 1.0, 3.3.3 wants. It does so to ours
+// too, for encoding/xml leaves white space and does not tell it from references to it.
 var spaced = strings.NewReplacer("\n", " ", "\t", " ", "\r", " ").Replace
 
 // theirTokens is ourTokens by encoding/xml.

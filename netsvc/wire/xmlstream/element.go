@@ -1,7 +1,8 @@
 package xmlstream
 
-// Element is a first-level element as the [Scanner] saw it: a table of offsets into the bytes that were scanned. What its methods
-// give lies in these bytes or in the scanner, and is good until the next Scan.
+// Element is a first-level element as the [Scanner] saw it: a table of offsets into the bytes
+// that were scanned. What its methods give lies in these bytes or in the scanner, and is good
+// until the next Scan.
 type Element struct {
 	scanner      *Scanner
 	buf          []byte
@@ -66,12 +67,13 @@ func (e *Element) Is(space, local string) bool {
 	return string(e.Local()) == local && string(e.Space()) == space
 }
 
-// Content gives the stream's content namespace. When the header declares none it is the element's own namespace, if that is ClientSpace,
-// ServerSpace or ComponentSpace; otherwise "".
+// Content gives the stream's content namespace. When the header declares none it is the element's
+// own namespace, if that is ClientSpace, ServerSpace or ComponentSpace; otherwise "".
 func (e *Element) Content() string { return e.content }
 
-// Lang gives the stream's xml:lang, which the element inherits unless it has its own. Such a tag has a few letters: a long one is not
-// handed on, for a peer could make many short elements long with it.
+// Lang gives the stream's xml:lang, which the element inherits unless it has its own. Such a tag
+// has a few letters: a long one is not handed on, for a peer could make many short elements long
+// with it.
 func (e *Element) Lang() string {
 	const most = 64 // RFC 5646, 4.4.1 asks for 35 at least
 	if lang := e.scanner.header.Lang; len(lang) <= most {
@@ -83,24 +85,32 @@ func (e *Element) Lang() string {
 // Attributes tells how many attributes the element has, namespace declarations among them.
 func (e *Element) Attributes() int { return e.attrs }
 
-// Attribute gives the n-th attribute: its name as written, with prefix, and its value between the quotes. plain says that the value stands
-// for itself; otherwise it is for [AppendUnescapedAttr] to read.
+// Attribute gives the n-th attribute: its name as written, with prefix, and its value between the
+// quotes. plain says that the value stands for itself; otherwise it is for [AppendUnescapedAttr]
+// to read.
 func (e *Element) Attribute(n int) (name, value []byte, plain bool) {
 	a := &e.scanner.attrs[n]
 	return a.name.of(e.buf), a.value.of(e.buf), a.plain
 }
 
-// Attr gives the value of an attribute by its name as written, "" when it is absent.
-func (e *Element) Attr(name string) string {
+// Lookup gives the value of an attribute by its name as written. It allocates only where the value
+// does not stand for itself.
+func (e *Element) Lookup(name string) (value []byte, ok bool) {
 	for n := range e.attrs {
 		if have, value, plain := e.Attribute(n); string(have) == name {
-			if plain {
-				return string(value)
+			if !plain {
+				value = AppendUnescapedAttr(nil, value)
 			}
-			return string(AppendUnescapedAttr(nil, value))
+			return value, true
 		}
 	}
-	return ""
+	return nil, false
+}
+
+// Attr gives the value of an attribute by its name as written, "" when it is absent.
+func (e *Element) Attr(name string) string {
+	value, _ := e.Lookup(name)
+	return string(value)
 }
 
 // Kids gives the table of child elements, in their order.
@@ -117,7 +127,8 @@ func (e *Element) KidSpace(k *Kid) []byte {
 	return k.uri.of(e.buf)
 }
 
-// KidRaw gives a child element's bytes. Whether they mean the same elsewhere, [Element.Portable] tells.
+// KidRaw gives a child element's bytes. Whether they mean the same elsewhere, [Element.Portable]
+// tells.
 func (e *Element) KidRaw(k *Kid) []byte { return e.buf[k.from:k.to] }
 
 // KidLocalAt tells where in KidRaw the name without its prefix stands.
@@ -125,8 +136,8 @@ func (e *Element) KidLocalAt(k *Kid) (from, to int) {
 	return int(k.name.local - k.from), int(k.name.to - k.from)
 }
 
-// KidSpaceAt tells where in KidRaw the namespace stands, so that a copy of these bytes needs no other of it. It is nowhere (0, 0)
-// when it is declared further out, or written with references.
+// KidSpaceAt tells where in KidRaw the namespace stands, so that a copy of these bytes needs no
+// other of it. It is nowhere (0, 0) when it is declared further out, or written with references.
 func (e *Element) KidSpaceAt(k *Kid) (from, to int) {
 	if k.uriHeld || k.uri.from < k.from || k.uri.to > k.to {
 		return 0, 0

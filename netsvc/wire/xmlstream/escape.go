@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// AppendText appends s as character data. What XML cannot carry (control characters, bytes that are no UTF-8) becomes U+FFFD, so
-// that what we send never ends the receiver's stream.
+// AppendText appends s as character data. What XML cannot carry (control characters, bytes that
+// are no UTF-8) becomes U+FFFD, so that what we send never ends the receiver's stream.
 func AppendText(dst []byte, s string) []byte { return appendEscaped(dst, s, plainText) }
 
-// AppendAttr appends s as the value of an attribute, without quotes and for either kind of them. What XML cannot carry is replaced as in
-// [AppendText].
+// AppendAttr appends s as the value of an attribute, without quotes and for either kind of them.
+// What XML cannot carry is replaced as in [AppendText].
 func AppendAttr(dst []byte, s string) []byte { return appendEscaped(dst, s, plainValue) }
 
 func appendEscaped(dst []byte, s string, plain uint8) []byte {
@@ -61,12 +61,14 @@ func escapeOf(c byte) string {
 	return "\uFFFD"
 }
 
-// AppendUnescapedAttr appends the value that the raw bytes between an attribute's quotes stand for: references are resolved and
-// each white space character is a space (XML 1.0, 3.3.3). raw must come from a [Scanner].
+// AppendUnescapedAttr appends the value that the raw bytes between an attribute's quotes stand
+// for: references are resolved and each white space character is a space (XML 1.0, 3.3.3). raw
+// must come from a [Scanner].
 func AppendUnescapedAttr(dst, raw []byte) []byte { return appendUnescaped(dst, raw, true) }
 
-// AppendUnescapedText appends the character data that raw stands for: references are resolved, line ends become line feeds
-// (XML 1.0, 2.11). raw must come from a [Scanner] and hold no tag or CDATA section.
+// AppendUnescapedText appends the character data that raw stands for: references are resolved,
+// line ends become line feeds (XML 1.0, 2.11). raw must come from a [Scanner] and hold no tag or
+// CDATA section.
 func AppendUnescapedText(dst, raw []byte) []byte { return appendUnescaped(dst, raw, false) }
 
 func appendUnescaped(dst, raw []byte, attr bool) []byte {
@@ -98,8 +100,8 @@ func appendUnescaped(dst, raw []byte, attr bool) []byte {
 	return dst
 }
 
-// reference gives the character that the name between & and ; stands for. known is false for what is neither one of the
-// predefined entities nor a reference to a character of XML.
+// reference gives the character that the name between & and ; stands for. known is false for what
+// is neither one of the predefined entities nor a reference to a character of XML.
 func reference(name []byte) (r rune, known bool) {
 	switch string(name) {
 	case "lt":

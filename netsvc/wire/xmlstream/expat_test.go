@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// xmlwf runs expat over documents, and gives each in canonical form: references resolved, attributes normalised.
+// xmlwf runs expat over documents, and gives each in canonical form: references resolved,
+// attributes normalised.
 func xmlwf(t *testing.T, documents []string) (canonical []string) {
 	t.Helper()
 	program, err := exec.LookPath("xmlwf")
@@ -26,7 +27,8 @@ func xmlwf(t *testing.T, documents []string) (canonical []string) {
 		}
 		files = append(files, name)
 	}
-	// With namespaces for the verdict; without for the canonical form, which would show no prefixes otherwise.
+	// With namespaces for the verdict; without for the canonical form, which would show no
+	// prefixes otherwise.
 	for _, options := range [][]string{{"-n"}, {"-d", out}} {
 		if report, err := exec.Command(program, append(options, files...)...).CombinedOutput(); err != nil || len(report) > 0 {
 			t.Fatalf("xmlwf %s: %v\n%s", options[0], err, report)
@@ -37,13 +39,15 @@ func xmlwf(t *testing.T, documents []string) (canonical []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The canonical form has white space as references, which may not stand between elements of a stream.
+		// The canonical form has white space as references, which may not stand between elements
+		// of a stream.
 		canonical = append(canonical, strings.NewReplacer("&#10;", "\n", "&#9;", "\t").Replace(string(b)))
 	}
 	return canonical
 }
 
-// TestExpat: what ours accepts, expat reads to the same tokens. Most clients and servers are built on it.
+// TestExpat: what ours accepts, expat reads to the same tokens. Most clients and servers are
+// built on it.
 func TestExpat(t *testing.T) {
 	var documents []string
 	for _, in := range vectors(t) {

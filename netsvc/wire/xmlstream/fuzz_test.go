@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzScanner is one-sided: what ours accepts, encoding/xml reads to the same tokens. What ours must refuse beyond that is in
-// TestRefused.
+// FuzzScanner is one-sided: what ours accepts, encoding/xml reads to the same tokens. What ours
+// must refuse beyond that is in TestRefused.
 func FuzzScanner(f *testing.F) {
 	for _, in := range vectors(f) {
 		f.Add([]byte(in))
@@ -35,7 +35,8 @@ func acceptedTo(in string) (n int) {
 	}
 }
 
-// FuzzParse: a tree written out and read again is the same tree; and nothing that is no XML makes the readers of trusted bytes fall over.
+// FuzzParse: a tree written out and read again is the same tree; and nothing that is no XML makes
+// the readers of trusted bytes fall over.
 func FuzzParse(f *testing.F) {
 	for _, test := range accepted {
 		f.Add([]byte(test.in))

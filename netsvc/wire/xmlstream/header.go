@@ -12,8 +12,9 @@ const (
 // Header is a stream's open tag.
 type Header struct {
 	To, From, ID, Version, Lang string // attributes as they came, unescaped; "" when absent
-	// Content is the namespace of the stream's stanzas: what the header declares as default namespace or, where that is none of the
-	// content namespaces, with a prefix. It is "" when the header declares neither and each stanza has to (RFC 6120, 4.8.5).
+	// Content is the namespace of the stream's stanzas: what the header declares as default
+	// namespace or, where that is none of the content namespaces, with a prefix. It is "" when
+	// the header declares neither and each stanza has to (RFC 6120, 4.8.5).
 	Content  string
 	Prefix   string    // of the stream tag itself, "stream" as a rule, or ""
 	Attrs    []Attr    // the other attributes, with their namespaces resolved
@@ -33,7 +34,8 @@ func (h *Header) Bound(prefix string) string {
 	return ""
 }
 
-// openStream takes in the stream header's tag. All of it that matters later is copied, for the bytes go.
+// openStream takes in the stream header's tag. All of it that matters later is copied, for the
+// bytes go.
 func (s *Scanner) openStream(buf []byte, ns int, empty bool) bool {
 	switch {
 	case string(s.uriOf(buf, &s.bindings[ns])) != streamSpace:
@@ -90,8 +92,8 @@ func (s *Scanner) openStream(buf []byte, ns int, empty bool) bool {
 	return true
 }
 
-// findContent finds the content namespace. A default namespace that is foreign to streams is not ok unless a prefix stands
-// for the content namespace.
+// findContent finds the content namespace. A default namespace that is foreign to streams is not
+// ok unless a prefix stands for the content namespace.
 func (h *Header) findContent() (ok bool) {
 	around := h.Bound("")
 	if h.Content = contentSpace([]byte(around)); h.Content != "" {
@@ -123,7 +125,8 @@ func (s *Scanner) hold(buf []byte) {
 	}
 }
 
-// declaration checks the XML declaration (XML 1.0, production 23): version 1.0, and no encoding but UTF-8.
+// declaration checks the XML declaration (XML 1.0, production 23): version 1.0, and no encoding
+// but UTF-8.
 func (s *Scanner) declaration(b []byte) bool {
 	rest, ok := strings.CutPrefix(string(b), "<?xml")
 	if !ok || !startsWithSpace(rest) {
@@ -155,7 +158,8 @@ func (s *Scanner) declaration(b []byte) bool {
 
 func startsWithSpace(s string) bool { return s != "" && class[s[0]]&whiteSpace != 0 }
 
-// pseudoAttribute takes ` name="value"` from the front of s; when it does not stand there, rest is s and ok is false.
+// pseudoAttribute takes ` name="value"` from the front of s; when it does not stand there, rest
+// is s and ok is false.
 func pseudoAttribute(s, name string) (value, rest string, ok bool) {
 	if !startsWithSpace(s) {
 		return "", s, false

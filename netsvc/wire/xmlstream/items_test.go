@@ -42,8 +42,8 @@ func describe(s *Scanner, ev Event, raw string) string {
 	return b.String()
 }
 
-// items scans in, which comes in pieces that end where cut says, and tells what was found and the condition it ended with.
-// Neighbouring white space is one item.
+// items scans in, which comes in pieces that end where cut says, and tells what was found and the
+// condition it ended with. Neighbouring white space is one item.
 func items(s *Scanner, in string, cut func(have int) (want int)) (found []string, condition string) {
 	from := 0
 	for have := 0; ; {
@@ -187,11 +187,44 @@ func TestElement(t *testing.T) {
 			t.Errorf("%s=%q, want %q", name, got, want)
 		}
 	}
+	if value, ok := el.Lookup("to"); string(value) != "a@b" || !ok {
+		t.Errorf("to %q %v", value, ok)
+	}
+	if _, ok := el.Lookup("none"); ok {
+		t.Error("an attribute that is not there")
+	}
 	if got := names(el); got != "{jabber:client}message({jabber:client}a {urn:b}c)" {
 		t.Error(got)
 	}
 	if _, _, err := s.Scan(nil); err != nil || el.Raw() != nil {
 		t.Error("the element outlived the next Scan: an idle stream would hold on to a buffer")
+	}
+}
+
+// TestElementNode: a tree of an element knows what the header declared.
+func TestElementNode(t *testing.T) {
+	for _, test := range []struct{ name, header, in, want string }{
+		{"content namespace", headerTag, "<a b='&amp;'><c/></a>", `<{jabber:client}a> {}b="&" <{jabber:client}c> ""</c> ""</a>`},
+		{"prefix of the header", serverTag, "<stream:a z:b='1'/>", `<{http://etherx.jabber.org/streams}a> {urn:z}b="1" ""</a>`},
+		{"declared again", serverTag, "<z:a xmlns:z='u' xmlns='v'><b/></z:a>", `<{u}a> <{v}b> ""</b> ""</a>`},
+		{"no default namespace", noneTag, "<a xml:lang='de'/>", `<{}a> {http://www.w3.org/XML/1998/namespace}lang="de" ""</a>`},
+	} {
+		s, el := scanElement(t, test.header, test.in)
+		n := el.Node()
+		if _, _, err := s.Scan([]byte(" ")); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(appendTokens(nil, n), " "); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+		if string(n.Raw) != test.in {
+			t.Errorf("%s: raw %s", test.name, n.Raw)
+		}
+	}
+	var s Scanner
+	s.ResetBare(Limits{}, "urn:d")
+	if _, _, err := s.Scan([]byte("<a/>")); err != nil || !s.Element().Node().Is("urn:d", "a") {
+		t.Error("the default namespace around a bare element", err)
 	}
 }
 

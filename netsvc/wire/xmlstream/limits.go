@@ -2,14 +2,21 @@ package xmlstream
 
 import "math"
 
-// Limits bound what one item may cost. N passes and N+1 is refused with policy-violation; a field that is zero (or less) takes
-// its value from [DefaultLimits].
+// Limits bound what one item may cost. N passes and N+1 is refused with policy-violation; a field
+// that is zero (or less) takes its value from [DefaultLimits].
 type Limits struct {
-	Bytes    int // of one item: a stream header with its XML declaration, or a whole first-level element; less than 2 GiB
-	Depth    int // elements open at once; the first-level element is the first
-	Attrs    int // attributes of one element, namespace declarations among them
-	Kids     int // child elements of a first-level element
-	Bindings int // namespace declarations in force at once, those of the stream header among them; at most 63
+	// Bytes of one item, which is a stream header with its XML declaration or a whole first-level
+	// element; less than 2 GiB, for offsets are kept in 32 bits.
+	Bytes int
+	// Depth counts elements open at once; the first-level element is the first.
+	Depth int
+	// Attrs of one element, namespace declarations among them.
+	Attrs int
+	// Kids are the child elements of a first-level element.
+	Kids int
+	// Bindings are namespace declarations in force at once, those of the stream header among them;
+	// at most 63.
+	Bindings int
 }
 
 // DefaultLimits suits a client's stream: RFC 6120, 13.12 asks for at least 10 000 bytes.
@@ -20,20 +27,23 @@ func DefaultLimits() Limits {
 // maxBindings leaves each binding, and the empty default namespace below them, a bit in Kid.uses.
 const maxBindings = 63
 
-// complete fills in the defaults. Offsets are kept in 32 bits, which bounds Bytes.
+// complete fills in the defaults and keeps within what the tables can hold.
 func (l Limits) complete() Limits {
 	def := DefaultLimits()
-	for _, f := range [...]struct {
-		field *int
-		def   int
-	}{{&l.Bytes, def.Bytes}, {&l.Depth, def.Depth}, {&l.Attrs, def.Attrs}, {&l.Kids, def.Kids}, {&l.Bindings, def.Bindings}} {
-		if *f.field <= 0 {
-			*f.field = f.def
-		}
+	return Limits{
+		Bytes:    min(orElse(l.Bytes, def.Bytes), math.MaxInt32-1),
+		Depth:    orElse(l.Depth, def.Depth),
+		Attrs:    orElse(l.Attrs, def.Attrs),
+		Kids:     orElse(l.Kids, def.Kids),
+		Bindings: min(orElse(l.Bindings, def.Bindings), maxBindings),
 	}
-	l.Bytes = min(l.Bytes, math.MaxInt32-1)
-	l.Bindings = min(l.Bindings, maxBindings)
-	return l
+}
+
+func orElse(n, def int) int {
+	if n > 0 {
+		return n
+	}
+	return def
 }
 
 // The conditions of RFC 6120, 4.9.3 that a [Scanner] reports.

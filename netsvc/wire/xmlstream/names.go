@@ -1,7 +1,8 @@
 package xmlstream
 
-// The characters of names beyond ASCII: XML 1.0, fourth edition, appendix B, with neighbouring ranges joined. All of them lie in the
-// Basic Multilingual Plane. The package comment says why the fourth.
+// The characters of names beyond ASCII: XML 1.0, fourth edition, appendix B, with neighbouring
+// ranges joined. All of them lie in the Basic Multilingual Plane. The package comment says why
+// the fourth.
 
 // nameStarts are BaseChar and Ideographic, which may begin a name and go on with it.
 var nameStarts = [...][2]uint16{

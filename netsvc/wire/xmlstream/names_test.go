@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestNameRunes compares the tables with those of encoding/xml, which are of the fourth edition, too.
+// TestNameRunes compares the tables with those of encoding/xml, which are of the fourth edition,
+// too.
 func TestNameRunes(t *testing.T) {
 	ok := func(tag string) bool {
 		_, err := xml.NewDecoder(strings.NewReader(tag)).RawToken()

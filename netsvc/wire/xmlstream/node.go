@@ -3,14 +3,16 @@ package xmlstream
 // Name is an expanded name.
 type Name struct{ Space, Local string }
 
-// Attr is an attribute with its namespace resolved and its value unescaped. An attribute without a prefix is in no namespace.
+// Attr is an attribute with its namespace resolved and its value unescaped. An attribute without
+// a prefix is in no namespace.
 type Attr struct {
 	Name
 	Value string
 }
 
-// Node is an element as a tree. All its readers take a nil *Node for an element without anything in it, so that a chain of them needs no
-// checks. A tree is not changed after it was made, and may be shared.
+// Node is an element as a tree. All its readers take a nil *Node for an element without anything
+// in it, so that a chain of them needs no checks. A tree is not changed after it was made, and
+// may be shared.
 type Node struct {
 	Name  Name
 	Attrs []Attr // without namespace declarations

@@ -5,21 +5,25 @@ import (
 	"math/bits"
 )
 
-// A child element's bytes say what they mean only where the same namespaces are in force. This file makes copies that mean the same
-// within any element whose default namespace is ClientSpace, which is how stanzas travel inside of the server.
+// A child element's bytes say what they mean only where the same namespaces are in force. This
+// file makes copies that mean the same within any element whose default namespace is ClientSpace,
+// which is how stanzas travel inside of the server.
 
-// Portable reports whether the child element's bytes mean the same there. They do unless they use a prefix declared outside of
-// them, or the content namespace in another way than by inheriting it as the default namespace.
+// Portable reports whether the child element's bytes mean the same there. They do unless they use
+// a prefix declared outside of them, or the content namespace in another way than by inheriting
+// it as the default namespace.
 func (e *Element) Portable(k *Kid) bool {
 	return k.uses&^e.carried == 0 && (int(k.binding) == e.defaultSpace || string(e.KidSpace(k)) != e.content)
 }
 
-// AppendKid appends a portable copy of a child element. Where the content namespace is jabber:server or jabber:component:accept,
-// elements that are in it by what was declared outside of the child become elements of jabber:client; in a child that is in it by
-// its own declaration, all that are in it do.
+// AppendKid appends a portable copy of a child element. Where the content namespace is
+// jabber:server or jabber:component:accept, elements that are in it by what was declared outside
+// of the child become elements of jabber:client; in a child that is in it by its own declaration,
+// all that are in it do.
 //
-// A prefix of one byte may stand for a long namespace, so that a copy can be much longer than what was read. It is given up, and ok is
-// false, when dst has become longer than an element of this stream may be.
+// A prefix of one byte may stand for a long namespace, so that a copy can be much longer than
+// what was read. It is given up, and ok is false, when dst has become longer than an element of
+// this stream may be.
 func (e *Element) AppendKid(dst []byte, k *Kid) (out []byte, ok bool) {
 	most := e.scanner.limits.Bytes
 	if e.Portable(k) {
@@ -42,7 +46,8 @@ func (e *Element) AppendKid(dst []byte, k *Kid) (out []byte, ok bool) {
 	return dst, len(dst) <= most
 }
 
-// usesContentPrefix reports whether something in the child element is in the content namespace by a prefix declared outside of it.
+// usesContentPrefix reports whether something in the child element is in the content namespace by
+// a prefix declared outside of it.
 func (e *Element) usesContentPrefix(k *Kid) bool {
 	for uses := k.uses &^ e.carried; uses != 0; uses &= uses - 1 {
 		b := &e.scanner.bindings[bits.TrailingZeros64(uses)]
@@ -53,7 +58,8 @@ func (e *Element) usesContentPrefix(k *Kid) bool {
 	return false
 }
 
-// appendDeclaration appends an attribute that declares prefix, or the default namespace if it is "".
+// appendDeclaration appends an attribute that declares prefix, or the default namespace if it is
+// "".
 func appendDeclaration(dst []byte, prefix, space string) []byte {
 	dst = append(dst, " xmlns"...)
 	if prefix != "" {
@@ -63,8 +69,8 @@ func appendDeclaration(dst []byte, prefix, space string) []byte {
 	return append(AppendAttr(dst, space), '\'')
 }
 
-// requalifier writes an element anew with no prefix on any element: each gets a default namespace where that differs from the one
-// around it. Prefixes stay on attributes, which need them.
+// requalifier writes an element anew with no prefix on any element: each gets a default namespace
+// where that differs from the one around it. Prefixes stay on attributes, which need them.
 type requalifier struct {
 	element *Element
 	all     bool // also what is in the content namespace by a declaration within becomes jabber:client
@@ -127,7 +133,8 @@ func (r *requalifier) start(dst []byte, t *tokens) []byte {
 			break
 		}
 		if prefix, ok := declares(name); ok {
-			// Default namespaces are written where elements need them, not where they were declared.
+			// Default namespaces are written where elements need them, not where they were
+			// declared.
 			r.scope = append(r.scope, scoped{Binding: Binding{prefix, unescapedAttr(value)}, written: prefix != ""})
 		}
 	}
@@ -168,8 +175,8 @@ func (r *requalifier) space(prefix string) string {
 	return b.Space
 }
 
-// attributes copies the tag's attributes, all but declarations of a default namespace. Before one whose prefix was declared outside,
-// the declaration is written.
+// attributes copies the tag's attributes, all but declarations of a default namespace. Before one
+// whose prefix was declared outside, the declaration is written.
 func (r *requalifier) attributes(dst []byte, tag tokens) []byte {
 	for {
 		name, value := tag.attr()

@@ -85,16 +85,18 @@ func TestAppendKid(t *testing.T) {
 	}
 }
 
-// sameMeaning compares the children of an element in its stream with those copied out, where jabber:client is the default namespace.
+// sameMeaning compares the children of an element in its stream with those copied out, where
+// jabber:client is the default namespace.
 func sameMeaning(t *testing.T, header, element, copied string) {
 	t.Helper()
-	s, _ := scanElement(t, header, element)
-	before := treeWithin(element, s.Header().Bindings)
+	_, el := scanElement(t, header, element)
+	before := el.Node()
 	after, err := Parse([]byte("<x>"+copied+"</x>"), ClientSpace)
 	if err != nil {
 		t.Fatalf("%s: %v", copied, err)
 	}
-	// Where the content namespace is jabber:server, which occurrences are renamed is in the table above.
+	// Where the content namespace is jabber:server, which occurrences are renamed is in the table
+	// above.
 	client := func(tokens []string) []string {
 		for n := range tokens {
 			for _, space := range []string{ServerSpace, ComponentSpace} {

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// refused is what must not get through: each is put into a client's stream unless it is a whole stream by itself.
-// lax marks what encoding/xml lets through, which is why it is not the reader of our streams.
+// refused is what must not get through: each is put into a client's stream unless it is a whole
+// stream by itself. lax marks what encoding/xml lets through, which is why it is not the reader
+// of our streams.
 var refused = []struct {
 	name      string
 	in        string

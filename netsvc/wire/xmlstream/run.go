@@ -29,9 +29,9 @@ const (
 
 // run goes on with the item in buf. It gives EventMore at the end of buf and after fail.
 //
-// This is the loop that every byte from the net goes through, so it is one function: i and st stay in registers. Each state takes
-// what it can, and leaves i and st such that the work can be taken up at i with nothing else known than what is kept in s, for buf
-// may end anywhere.
+// This is the loop that every byte from the net goes through, so it is one function: i and st
+// stay in registers. Each state takes what it can, and leaves i and st such that the work can be
+// taken up at i with nothing else known than what is kept in s, for buf may end anywhere.
 func (s *Scanner) run(buf []byte) (Event, int) {
 	i, st := s.pos, s.state
 scan:
@@ -328,8 +328,8 @@ func (s *Scanner) whole(buf []byte) (Event, int) {
 	return EventElement, len(buf)
 }
 
-// wide takes a run of characters that are not ASCII. It stops behind them, and is not ok when the bytes end within one, or
-// after fail.
+// wide takes a run of characters that are not ASCII. It stops behind them, and is not ok when the
+// bytes end within one, or after fail.
 func (s *Scanner) wide(buf []byte, i int) (end int, ok bool) {
 	const bits, follows = 0xC0, 0x80 // what the first two bits of a byte that is not the first are
 	for i < len(buf) && buf[i] >= utf8.RuneSelf {
@@ -352,8 +352,8 @@ func (s *Scanner) wide(buf []byte, i int) (end int, ok bool) {
 	return i, true
 }
 
-// name goes on with a qualified name at i, whose first byte the state before has looked at. It stops behind the name (done), at the end
-// of buf or after fail.
+// name goes on with a qualified name at i, whose first byte the state before has looked at. It
+// stops behind the name (done), at the end of buf or after fail.
 func (s *Scanner) name(buf []byte, i int) (end int, done bool) {
 	if s.colon == 0 { // nearly all of nearly all names
 		for i < len(buf) && class[buf[i]]&nameByte != 0 {

@@ -11,8 +11,9 @@ const (
 	EventFooter               // the stream's close tag
 )
 
-// Scanner splits one stream, in one direction, into items and checks them. It belongs to the stream's reader; it starts no
-// goroutine and does no I/O. The zero value is ready for a stream with the [DefaultLimits].
+// Scanner splits one stream, in one direction, into items and checks them. It belongs to the
+// stream's reader; it starts no goroutine and does no I/O. The zero value is ready for a stream
+// with the [DefaultLimits].
 type Scanner struct {
 	limits Limits
 	mode   mode
@@ -101,9 +102,10 @@ func (s *Scanner) Reset(l Limits) {
 	}
 }
 
-// ResetBare makes the scanner ready for elements that stand alone, without a stream around them: WebSocket frames (RFC 7395), what
-// is in a BOSH body, or what a store kept. space is the default namespace in force around them. There is no Header and no
-// footer, and each element's own namespace is its content namespace.
+// ResetBare makes the scanner ready for elements that stand alone, without a stream around them:
+// WebSocket frames (RFC 7395), what is in a BOSH body, or what a store kept. space is the default
+// namespace in force around them. There is no Header and no footer, and each element's own
+// namespace is its content namespace.
 func (s *Scanner) ResetBare(l Limits, space string) {
 	s.Reset(l)
 	s.mode = bare
@@ -124,16 +126,17 @@ func (s *Scanner) Header() *Header {
 	return &s.header
 }
 
-// Element gives the element of the last EventElement. It is valid until the next Scan, and while the bytes given to that one
-// stay as they are.
+// Element gives the element of the last EventElement. It is valid until the next Scan, and while
+// the bytes given to that one stay as they are.
 func (s *Scanner) Element() *Element { return &s.el }
 
 // Scan looks for one item at the front of buf and tells how many bytes it takes.
 //
-// After EventMore, with n = 0, the caller gets more bytes and calls again with the same ones in front of them, which may have
-// moved to another place: only what is new is looked at. After another event the next call's buf begins n bytes further on. An
-// error is an *[Error]; the stream is over then, and each further call gives it again. Errors, items and their sizes do not depend on
-// the pieces in which the bytes came, but for white space between elements.
+// After EventMore, with n = 0, the caller gets more bytes and calls again with the same ones in
+// front of them, which may have moved to another place: only what is new is looked at. After
+// another event the next call's buf begins n bytes further on. An error is an *[Error]; the
+// stream is over then, and each further call gives it again. Errors, items and their sizes do not
+// depend on the pieces in which the bytes came, but for white space between elements.
 //
 // The scanner holds on to buf between EventElement and the next Scan.
 func (s *Scanner) Scan(buf []byte) (ev Event, n int, err error) {

@@ -46,8 +46,8 @@ func (s *Scanner) settle() {
 	s.settled.bindings, s.settled.defaultSpace, s.settled.held = len(s.bindings), s.defaultSpace, len(s.held)
 }
 
-// attribute takes in the attribute whose value just ended. A declaration is in force at once, for names are resolved when their tag
-// ends.
+// attribute takes in the attribute whose value just ended. A declaration is in force at once, for
+// names are resolved when their tag ends.
 func (s *Scanner) attribute(buf []byte) bool {
 	a, mine := &s.attr, s.attrs[s.base:]
 	if len(mine) >= s.limits.Attrs {
@@ -78,7 +78,8 @@ func (s *Scanner) attribute(buf []byte) bool {
 	return true
 }
 
-// declare puts the namespace that the value of s.attr names in force, by the rules of Namespaces in XML 1.0, 3.
+// declare puts the namespace that the value of s.attr names in force, by the rules of Namespaces
+// in XML 1.0, 3.
 func (s *Scanner) declare(buf []byte, prefix span) bool {
 	b := binding{prefix: prefix, uri: s.attr.value}
 	if !s.attr.plain {
@@ -102,7 +103,8 @@ func (s *Scanner) declare(buf []byte, prefix span) bool {
 	return true
 }
 
-// resolve finds the binding that a name's prefix stands for, the innermost first. It is 0 for the prefix "xml", which needs none.
+// resolve finds the binding that a name's prefix stands for, the innermost first. It is 0 for the
+// prefix "xml", which needs none.
 func (s *Scanner) resolve(buf, prefix []byte) (n int, ok bool) {
 	if string(prefix) == "xml" {
 		return 0, true
@@ -151,7 +153,9 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 			return false
 		}
 		b := &s.bindings[ns]
-		s.el.kids = append(s.el.kids, Kid{from: int32(s.lt), name: s.tag, binding: int32(ns), uri: b.uri, uriHeld: b.uriHeld})
+		s.el.kids = append(s.el.kids, Kid{
+			from: int32(s.lt), name: s.tag, binding: int32(ns), uri: b.uri, uriHeld: b.uriHeld,
+		})
 		fallthrough
 	default:
 		s.use(ns)
@@ -173,15 +177,17 @@ func (s *Scanner) openElement(buf []byte, ns, end int, empty bool) bool {
 	return true
 }
 
-// use notes that a child element, or something within it, needs a binding that was made outside of it.
+// use notes that a child element, or something within it, needs a binding that was made outside
+// of it.
 func (s *Scanner) use(n int) {
 	if n < s.el.outer {
 		s.el.kids[len(s.el.kids)-1].uses |= 1 << uint(n)
 	}
 }
 
-// prefixedAttributes resolves the prefixes of the tag's attributes, and refuses two with the same expanded name. (Two that are the
-// same as written have been refused before, and one without a prefix is in no namespace.)
+// prefixedAttributes resolves the prefixes of the tag's attributes, and refuses two with the same
+// expanded name. (Two that are the same as written have been refused before, and one without a
+// prefix is in no namespace.)
 func (s *Scanner) prefixedAttributes(buf []byte) bool {
 	mine := s.attrs[s.base:]
 	for n := range mine {
@@ -203,7 +209,8 @@ func (s *Scanner) prefixedAttributes(buf []byte) bool {
 		local, uri := a.name.localOf(buf), s.uriOf(buf, &s.bindings[ns])
 		for m := range mine[:n] {
 			b := &mine[m]
-			if b.binding > 0 && bytes.Equal(b.name.localOf(buf), local) && bytes.Equal(s.uriOf(buf, &s.bindings[b.binding]), uri) {
+			if b.binding > 0 && bytes.Equal(b.name.localOf(buf), local) &&
+				bytes.Equal(s.uriOf(buf, &s.bindings[b.binding]), uri) {
 				s.fail(NotWellFormed, "duplicate attribute")
 				return false
 			}
@@ -223,7 +230,8 @@ func (s *Scanner) openName(buf []byte) []byte {
 	return nil
 }
 
-// endTag goes one level up. What a first-level element declared stays until the next item, for whoever reads it.
+// endTag goes one level up. What a first-level element declared stays until the next item, for
+// whoever reads it.
 func (s *Scanner) endTag(end int) {
 	s.depth--
 	f := s.open[s.depth]

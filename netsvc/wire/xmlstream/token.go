@@ -2,8 +2,8 @@ package xmlstream
 
 import "bytes"
 
-// tokens walks over bytes that a [Scanner] has accepted or a [Writer] has written. It checks nothing again; on other bytes it
-// finds nonsense or nothing, but it stays within them.
+// tokens walks over bytes that a [Scanner] has accepted or a [Writer] has written. It checks
+// nothing again; on other bytes it finds nonsense or nothing, but it stays within them.
 type tokens struct {
 	rest []byte
 	// What next found:
@@ -120,9 +120,10 @@ func (t *tokens) skip() (ok bool) {
 	return true
 }
 
-// Each calls f for the elements that b consists of, with their expanded names, until f returns false. space is the default
-// namespace in force around them. b must be XML that a [Scanner] has accepted or a [Writer] has written, with each prefix declared
-// in the element that uses it; what follows anything else is passed over. The strings lie in b if they can.
+// Each calls f for the elements that b consists of, with their expanded names, until f returns
+// false. space is the default namespace in force around them. b must be XML that a [Scanner] has
+// accepted or a [Writer] has written, with each prefix declared in the element that uses it; what
+// follows anything else is passed over. The strings lie in b if they can.
 func Each(b []byte, space string, f func(space, local string, raw []byte) bool) {
 	for t := (tokens{rest: b}); ; {
 		raw := t.rest
@@ -152,7 +153,8 @@ func Each(b []byte, space string, f func(space, local string, raw []byte) bool) 
 	}
 }
 
-// declares reports whether an attribute of this name is a namespace declaration, and of which prefix.
+// declares reports whether an attribute of this name is a namespace declaration, and of which
+// prefix.
 func declares(name []byte) (prefix string, ok bool) {
 	const xmlns = "xmlns"
 	switch {

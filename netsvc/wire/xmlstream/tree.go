@@ -8,9 +8,10 @@ import (
 // ErrNotOne says that there is something else than exactly one element.
 var ErrNotOne = errors.New("xmlstream: not exactly one element")
 
-// Parse reads exactly one element, with the [DefaultLimits] on depth, attributes and declarations; how many bytes and child elements it has
-// is not limited. space is the default namespace in force outside. The tree lies in a copy of b and takes, at worst,
-// some forty times its size. Errors are *[Error] or [ErrNotOne].
+// Parse reads exactly one element, with the [DefaultLimits] on depth, attributes and
+// declarations; how many bytes and child elements it has is not limited. space is the default
+// namespace in force outside. The tree lies in a copy of b and takes, at worst, some forty times
+// its size. Errors are *[Error] or [ErrNotOne].
 func Parse(b []byte, space string) (*Node, error) {
 	var s Scanner
 	s.ResetBare(Limits{Bytes: len(b) + 1, Kids: len(b) + 1}, space)
@@ -23,13 +24,28 @@ func Parse(b []byte, space string) (*Node, error) {
 	return Tree(append([]byte(nil), b...), space), nil
 }
 
-// Tree is Parse for bytes that are known to be one element, from a [Scanner] or a [Writer]: it checks nothing, and gives nil for
-// what is no element. The tree lies in b, which must not be changed any more.
+// Tree is Parse for bytes that are known to be one element, from a [Scanner] or a [Writer]: it
+// checks nothing, and gives nil for what is no element. The tree lies in b, which must not be
+// changed any more.
 func Tree(b []byte, space string) *Node {
 	p := parser{tokens: tokens{rest: b}, all: b, space: space}
 	if p.next() != startToken {
 		return nil
 	}
+	return p.element(0)
+}
+
+// Node gives the element as a tree, with what the stream header declares in force. The tree is a
+// copy, and outlives the element.
+func (e *Element) Node() *Node {
+	b := append([]byte(nil), e.buf...)
+	p := parser{tokens: tokens{rest: b}, all: b}
+	s := e.scanner
+	for n := range s.settled.bindings {
+		around := &s.bindings[n]
+		p.scope = append(p.scope, Binding{string(s.prefixOf(nil, around)), string(s.uriOf(nil, around))})
+	}
+	p.next()
 	return p.element(0)
 }
 
@@ -43,7 +59,8 @@ type parser struct {
 	attrs []Attr    // room for the next attributes, behind those that nodes have
 }
 
-// node takes a new node. They lie in arrays that do not grow, since others point there, but get larger.
+// node takes a new node. They lie in arrays that do not grow, since others point there, but get
+// larger.
 func (p *parser) node() *Node {
 	if len(p.nodes) == cap(p.nodes) {
 		const first, most = 4, 64

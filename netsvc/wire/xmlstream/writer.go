@@ -17,7 +17,8 @@ type written struct {
 	local, space string
 }
 
-// NewWriter starts a builder for elements that will stand where space is the default namespace, "jabber:client" as a rule.
+// NewWriter starts a builder for elements that will stand where space is the default namespace,
+// "jabber:client" as a rule.
 func NewWriter(space string) *Writer { return &Writer{space: space} }
 
 // Reset empties the writer, which keeps its memory: what Bytes gave is overwritten.
@@ -38,7 +39,8 @@ func (w *Writer) closeTag() {
 	}
 }
 
-// Start opens an element within the one that is open. xmlns is written only when space differs from the enclosing element's; "" inherits it.
+// Start opens an element within the one that is open. xmlns is written only when space differs
+// from the enclosing element's; "" inherits it.
 func (w *Writer) Start(space, local string) *Writer {
 	w.closeTag()
 	w.buf = append(append(w.buf, '<'), local...)
@@ -54,7 +56,8 @@ func (w *Writer) Start(space, local string) *Writer {
 	return w
 }
 
-// Attr adds an attribute to the element just started. After anything else was written into it, Attr does nothing.
+// Attr adds an attribute to the element just started. After anything else was written into it,
+// Attr does nothing.
 func (w *Writer) Attr(name, value string) *Writer {
 	if w.inTag {
 		w.buf = append(append(append(w.buf, ' '), name...), '=', '\'')
