@@ -107,14 +107,18 @@ func Check(path string, progress func(done, total int64)) error {
 	if err != nil {
 		return err
 	}
-	m, err := readMeta(f)
+	return checkPages(f, info.Size(), progress)
+}
+
+func checkPages(r io.ReaderAt, size int64, progress func(done, total int64)) error {
+	m, err := readMeta(r)
 	if err != nil {
 		return err
 	}
-	if m.pages < 3 || m.pages > uint64(info.Size())/uint64(m.pageSize) {
-		return fmt.Errorf("%w: the file has %d bytes and should have %d pages of %d", ErrDamaged, info.Size(), m.pages, m.pageSize)
+	if m.pages < 3 || m.pages > uint64(size)/uint64(m.pageSize) {
+		return fmt.Errorf("%w: the file has %d bytes and should have %d pages of %d", ErrDamaged, size, m.pages, m.pageSize)
 	}
-	c := &checker{file: f, meta: m, seen: make([]uint64, m.pages/64+1), progress: progress}
+	c := &checker{file: r, meta: m, seen: make([]uint64, m.pages/64+1), progress: progress}
 	if err := c.tree(m.root, 0, nil, nil); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}

@@ -63,7 +63,7 @@ func TestFailingSystemCalls(t *testing.T) {
 	storetest.NeedStrace(t)
 	dir := storetest.FastDir(t)
 	acked, failed, refused := uint64(0), 0, 0
-	for run := range storetest.Kills(t, 12) {
+	for run := range storetest.Kills(t, 14) {
 		n := 1 + rand.IntN(12)
 		in := []storetest.Injection{
 			{Call: "fdatasync", Error: "EIO", When: fmt.Sprint(n)},
@@ -71,13 +71,15 @@ func TestFailingSystemCalls(t *testing.T) {
 			{Call: "pwrite64", Error: "ENOSPC", When: fmt.Sprint(10 * n)},
 			{Call: "pwrite64", Error: "EIO", When: fmt.Sprintf("%d..%d", 10*n, 10*n+3)},
 			{Call: "ftruncate", Error: "ENOSPC", When: fmt.Sprint(1 + n%3)},
-		}[run%5]
+			{Call: "pwrite64", Error: "EROFS", When: fmt.Sprintf("%d+", 10*n)},
+			{Call: "fdatasync", Error: "EIO", When: fmt.Sprintf("%d+", 4+n)},
+		}[run%7]
 		r := storetest.RunLoad(t, dir, 1, 150, in, 0)
 		if r.Wrong != "" || r.Killed {
 			t.Fatalf("run %d (%v): killed %v: %s\n%s", run, in, r.Killed, r.Wrong, r.Output)
 		}
 		if !r.Ready {
-			if !strings.Contains(r.Refused, "input/output") && !strings.Contains(r.Refused, "no space") {
+			if !strings.Contains(r.Refused, "input/output") && !strings.Contains(r.Refused, "no space") && !strings.Contains(r.Refused, "read-only") {
 				t.Fatalf("run %d (%v): refused: %s", run, in, r.Refused)
 			}
 			refused++

@@ -128,8 +128,11 @@ func TestTruncatedFileIsAnErrorForReadersAndWriters(t *testing.T) {
 		if err := os.Truncate(mainPath(o), left); err != nil {
 			t.Fatal(err)
 		}
-		for range 3 { // no lock may be left behind
-			if err := readAll(s, o); !errors.Is(err, store.ErrDamaged) {
+		if err := readAll(s, o); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%d bytes left: %v", left, err)
+		}
+		for range 3 { // no lock may be left behind; by now the writer may have found out too
+			if err := readAll(s, o); !errors.Is(err, store.ErrDamaged) && !errors.Is(err, store.ErrCommit) {
 				t.Errorf("%d bytes left: %v", left, err)
 			}
 		}
@@ -619,4 +622,82 @@ func TestCompactionGivesRoomBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCheckOfAChildThatCannotRunIsMadeHere(t *testing.T) {
+	for name, command := range map[string][]string{
+		"no such program":          {"/nonexistent"},
+		"another program":          {"/bin/true"},
+		"a program that fails":     {"/bin/false"},
+		"a program that is killed": {"/bin/sh", "-c", "kill -9 $$"},
+	} {
+		o := filled(t)
+		o.AlwaysCheck = true
+		o.CheckCommand = command
+		s := storetest.OpenWith(t, o)
+		if s.Report().CheckTime == 0 || s.Report().Damage != "" {
+			t.Errorf("%s: report %+v", name, s.Report())
+		}
+		s.Close()
+		damage(t, mainPath(o))
+		if _, err := store.Open(o); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s: a damaged file was opened: %v", name, err)
+		}
+	}
+}
+
+func TestChildThatCrashesSaysThatTheFileIsDamaged(t *testing.T) {
+	o := filled(t)
+	o.AlwaysCheck = true
+	for _, end := range []string{"exit 2", "kill -SEGV $$", "kill -BUS $$"} {
+		o.CheckCommand = []string{"/bin/sh", "-c", "echo p 0 0; " + end}
+		if _, err := store.Open(o); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("%s: %v", end, err)
+		}
+	}
+}
+
+func TestNumbersOfAFailedCommitAreKeptByTheNextOne(t *testing.T) {
+	tab := table.New("rows", table.None)
+	s := storetest.Open(t, tab)
+	number := s.Next("account")
+	s.BreakMain()
+	var b store.Batch
+	b.Put(tab, key(number), []byte("first attempt"))
+	if err := s.Apply(t.Context(), &b); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	put(t, s, tab, number, "second attempt")
+	if n := storetest.Crash(t, s).Next("account"); n <= number {
+		t.Errorf("number %d was given out again", n)
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	o := store.Options{Dir: f.TempDir(), Tables: damagedTables()}
+	s := storetest.OpenWith(f, o)
+	var b store.Batch
+	for i := range uint64(60) {
+		b.Put(o.Tables[0], key(i), make([]byte, 100))
+	}
+	if err := s.Apply(f.Context(), &b); err != nil {
+		f.Fatal(err)
+	}
+	s.Close()
+	good, err := os.ReadFile(mainPath(o))
+	if err != nil {
+		f.Fatal(err)
+	}
+	// Positions and bytes to change: the interesting inputs are all near a good file.
+	f.Add([]byte{0, 2, 0, 10, 1, 3, 0, 20, 255})
+	f.Fuzz(func(t *testing.T, changes []byte) {
+		bad := append([]byte(nil), good...)
+		for ; len(changes) >= 4; changes = changes[4:] {
+			page, at := int(changes[0])%(len(bad)/4096), int(changes[1])<<8|int(changes[2])
+			bad[page*4096+at%4096] = changes[3]
+		}
+		if err := store.CheckBytes(bad); err != nil && !errors.Is(err, store.ErrDamaged) && !strings.Contains(err.Error(), "byte order") {
+			t.Errorf("check: %v", err)
+		}
+	})
 }

@@ -1,6 +1,10 @@
 package store
 
-import "go.etcd.io/bbolt"
+import (
+	"bytes"
+
+	"go.etcd.io/bbolt"
+)
 
 // SetRangeStep makes removed ranges take more transactions.
 func (s *Store) SetRangeStep(n int) {
@@ -58,3 +62,6 @@ func (s *Store) SetFormat(v uint32) {
 	s.main.h.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketStore).Put(keyFormat, versionBytes(v)) })
 	s.main.dirty = true
 }
+
+// CheckBytes checks the bytes of a file.
+func CheckBytes(b []byte) error { return checkPages(bytes.NewReader(b), int64(len(b)), nil) }

@@ -133,6 +133,8 @@ func (f *file) unavailable() error {
 const (
 	backoffMin = time.Second
 	backoffMax = 30 * time.Second
+	// A damaged file does not heal, and reading all of it is work; but a page that could not be read may be readable yet.
+	backoffDamaged = 10 * time.Minute
 )
 
 // reopen brings the file back after a failed commit. A failed sync leaves it open what is on the disk: the kernel may
@@ -148,6 +150,9 @@ func (f *file) reopen(cause error, check bool) error {
 		return nil
 	}
 	f.backoff = min(max(2*f.backoff, backoffMin), backoffMax)
+	if errors.Is(err, ErrDamaged) {
+		f.backoff = backoffDamaged
+	}
 	f.retryAt = time.Now().Add(f.backoff)
 	f.setBroken(fmt.Errorf("%w: %w", ErrCommit, err))
 	f.store.log.Error("store file cannot be written", "file", f.path, "error", err, "retry", f.backoff)

@@ -256,6 +256,11 @@ func (f *file) transact(fn func(*bbolt.Tx) (saved func(), err error)) (stats bbo
 	var tx *bbolt.Tx
 	h, entered := f.h, false
 	defer func() {
+		if err != nil && f.durable {
+			f.store.countersMoved.Store(true) // their numbers may come again in a later batch
+		}
+	}()
+	defer func() {
 		r := recover()
 		if r == nil {
 			return
