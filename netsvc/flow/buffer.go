@@ -99,7 +99,7 @@ func (b *Buffer) room(pool *Pool, want, least int) []byte {
 		copy(b.mem, b.mem[b.r:b.w])
 		b.r, b.w = 0, n
 	default:
-		b.move(max(2*len(b.mem), n+least))
+		b.move(min(max(2*len(b.mem), n+least), max(limit, classes[0])))
 	}
 	return b.mem[b.w:min(len(b.mem), b.r+limit)]
 }

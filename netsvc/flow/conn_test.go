@@ -58,7 +58,7 @@ func TestEndBehindDataInOneSegment(t *testing.T) {
 		if k.pipe {
 			t.Skip("a pipe has no segments")
 		}
-		for range 50 {
+		for range 10 {
 			c, peer := dial(t, newPump(t), k)
 			peer.Write([]byte("last words"))
 			peer.Close()
@@ -455,7 +455,7 @@ func (echo) Turn(c *Conn, b *Buffer, err error) Next {
 		c.Close()
 		return More
 	}
-	c.Outbox().AddBytes(b.Bytes())
+	c.Outbox().AddBytes(bytes.Clone(b.Bytes()))
 	b.Discard(b.Len())
 	return More
 }

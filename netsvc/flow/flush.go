@@ -30,7 +30,7 @@ func (c *Conn) flush() {
 		if o.queue != nil && len(o.queue.marks) > 0 {
 			ok, due := true, o.queue.due(told[:0], o.written)
 			if len(due) == 0 && c.closed {
-				ok, due = false, o.queue.due(told[:0], o.added)
+				ok, due = false, o.queue.due(told[:0], never)
 			}
 			if len(due) > 0 {
 				c.tell(due, ok)

@@ -162,8 +162,12 @@ func (o *Outbox) Close(grace time.Duration, farewell []byte, last Done) {
 		o.grace = time.AfterFunc(grace, o.Kill)
 	}
 	if last != nil {
+		end := o.added
+		if c.closed {
+			end = never
+		}
 		q := o.open()
-		q.marks = append(q.marks, mark{o.added, last})
+		q.marks = append(q.marks, mark{end, last})
 		o.schedule()
 	}
 }

@@ -190,7 +190,7 @@ func TestStallCloses(t *testing.T) {
 			}
 			out := NewOutbox(c, 16<<20)
 			f := new(fates)
-			out.Add(Item{Segs: [][]byte{pattern(16 << 20)}, Done: done{f, 0}})
+			out.Add(Item{Segs: [][]byte{make([]byte, 16<<20)}, Done: done{f, 0}})
 			h := newTurns()
 			c.Serve(new(Buffer), h)
 			receive(t, h.ends)
@@ -269,7 +269,7 @@ func TestGraceEnds(t *testing.T) {
 		h := newTurns()
 		c.Serve(new(Buffer), h)
 		f := new(fates)
-		out.Add(Item{Segs: [][]byte{pattern(32 << 20)}, Done: done{f, 0}})
+		out.Add(Item{Segs: [][]byte{make([]byte, 32<<20)}, Done: done{f, 0}})
 		out.Close(10*time.Millisecond, []byte("never read"), nil)
 		if err := receive(t, h.ends); err == nil {
 			t.Fatal("no final error")
@@ -385,4 +385,39 @@ func TestAddAllocatesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCloseTellsLast holds Close to telling its last Done after all others, and
+// the truth about the farewell, in whatever state the connection is.
+func TestCloseTellsLast(t *testing.T) {
+	forKinds(t, func(t *testing.T, k kind) {
+		tests := []struct {
+			name string
+			do   func(out *Outbox, last Done)
+			want []fate
+		}{
+			{"writes", func(out *Outbox, last Done) { out.Close(patience, []byte("!"), last) }, []fate{{0, true}, {1, true}}},
+			{"twice", func(out *Outbox, last Done) {
+				out.Close(patience, []byte("!"), nil)
+				out.Close(patience, []byte("!"), last)
+			}, []fate{{0, true}, {1, true}}},
+			{"killed", func(out *Outbox, last Done) {
+				out.Kill()
+				out.Close(patience, []byte("!"), last)
+			}, []fate{{0, true}, {1, false}}},
+		}
+		for _, test := range tests {
+			c, peer := dial(t, newPump(t), k)
+			f := new(fates)
+			c.Outbox().Add(Item{Segs: [][]byte{[]byte("x")}, Done: done{f, 0}})
+			readAll(t, peer, 1)
+			eventually(t, "told of the first", func() bool { return len(f.all()) == 1 })
+			go io.Copy(io.Discard, peer)
+			test.do(c.Outbox(), done{f, 1})
+			eventually(t, "told of the last", func() bool { return len(f.all()) == 2 })
+			if told := f.all(); told[0] != test.want[0] || told[1] != test.want[1] {
+				t.Fatalf("%s: told %+v, want %+v", test.name, told, test.want)
+			}
+		}
+	})
 }

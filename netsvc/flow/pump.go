@@ -23,6 +23,7 @@ type Options struct {
 // nothing pooled.
 type Pump struct {
 	opts   Options
+	keep   int64 // what the pool keeps when nothing is squeezed
 	free   queues
 	next   atomic.Uint32 // deals connections to shards
 	shards []shard
@@ -50,16 +51,20 @@ func NewPump(opts Options) *Pump {
 	if opts.Stall <= 0 {
 		opts.Stall = DefaultStall
 	}
-	p := &Pump{opts: opts, shards: make([]shard, opts.Shards)}
+	p := &Pump{opts: opts, keep: opts.Pool.Stats().Keep, shards: make([]shard, opts.Shards)}
 	for i := range p.shards {
 		p.shards[i].init(p)
 	}
 	return p
 }
 
-// Squeeze halves the limits of all outboxes n times, 0 lifts it: what the
-// memory guard does when the board runs short. What waits already stays.
-func (p *Pump) Squeeze(n int) { p.squeeze.Store(uint32(n)) }
+// Squeeze halves the limits of all outboxes and what the pool keeps n times, 0
+// lifts it: what the memory guard does when the board runs short. What waits
+// already stays.
+func (p *Pump) Squeeze(n int) {
+	p.squeeze.Store(uint32(n))
+	p.opts.Pool.SetKeep(p.keep >> n)
+}
 
 // Pool returns the pump's buffer pool.
 func (p *Pump) Pool() *Pool { return p.opts.Pool }

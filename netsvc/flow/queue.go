@@ -1,6 +1,9 @@
 package flow
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 const (
 	// shareMin is the size from which on a segment is kept by reference
@@ -35,6 +38,9 @@ type mark struct {
 	end  uint64 // position in the stream of bytes added
 	done Done
 }
+
+// never is the position of what will not be written.
+const never = math.MaxUint64
 
 // queues recycles the two slices of a queue together.
 type queues struct{ free sync.Pool }

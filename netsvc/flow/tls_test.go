@@ -439,7 +439,7 @@ func TestLargeRecords(t *testing.T) {
 			var b Buffer
 			b.SetMax(limit)
 			start(c, &b, h)
-			want := pattern(1 << 20)
+			want := pattern(300_000)
 			go peer.Write(want)
 			var got []byte
 			for len(got) < len(want) {
