@@ -7,8 +7,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"linnet/appliance/features"
+	"linnet/netsvc/module"
+	"linnet/netsvc/xmpp"
 )
 
 var (
@@ -97,11 +102,62 @@ func TestProgram(t *testing.T) {
 	})
 }
 
+// needed names the optional features without which a scenario cannot be played: those of its folder, and of the
+// verbs that use them.
+func needed(path string, s *Script) []string {
+	var names []string
+	switch dir := strings.Split(filepath.ToSlash(path), "/"); dir[0] {
+	case "mod":
+		names = append(names, dir[1])
+	case "roster", "presence":
+		names = append(names, "roster", "presence")
+	case "delivery":
+		names = append(names, "presence", "offline")
+	}
+	for _, st := range s.steps {
+		switch st.do.verb {
+		case "accounts", "ctl", "ctl-fails":
+			names = append(names, "admin")
+		case "online":
+			names = append(names, "presence")
+		case "friends":
+			names = append(names, "roster", "presence")
+		}
+		for text, name := range map[string]string{"urn:xmpp:ping": "ping", "jabber:iq:roster": "roster", "urn:xmpp:mam:2": "archive"} {
+			if strings.Contains(st.text, text) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// missing returns the first feature that a scenario needs and that this build was made without.
+func missing(path string, s *Script) string {
+	for _, name := range needed(path, s) {
+		for _, f := range features.Table {
+			if f.Name == name && !linked(f) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// linked reports whether a feature is in this build: an extension or a service has registered itself.
+func linked(f features.Feature) bool {
+	return slices.ContainsFunc(xmpp.All(), func(i xmpp.Info) bool { return i.Name == f.Name }) ||
+		slices.ContainsFunc(module.All(), func(i module.Info) bool { return i.Name == f.Name })
+}
+
 func each(t *testing.T, start func(*testing.T, *Script) (Server, func() string)) {
 	for _, path := range files(t) {
 		t.Run(strings.TrimSuffix(path, ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			s := parseFile(t, path)
+			if f := missing(path, s); f != "" {
+				t.Skip("this build is without " + f)
+			}
 			server, log := start(t, s)
 			check(t, Run(s, server))
 			if t.Failed() || strings.Contains(log(), "panic") {
