@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"linnet/netsvc/config"
+	"linnet/netsvc/wire/toml"
 )
 
 // Source is everything that gives options their values.
@@ -42,7 +43,7 @@ type applying struct {
 	reported map[string]bool // unknown sections, each reported once
 }
 
-func (a *applying) entry(e Entry) {
+func (a *applying) entry(e toml.Entry) {
 	if e.Table {
 		a.known(strings.Join(e.Path, "."), e.Line)
 		return

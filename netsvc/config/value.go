@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"linnet/netsvc/wire/toml"
 )
 
 // Secret is a text that no log, no listing and no format verb shows.
@@ -103,7 +105,7 @@ func typeName(v any) string {
 		return "a fraction"
 	case []any:
 		return "a list"
-	case map[string]any, []map[string]any:
+	case toml.Tables:
 		return "a section"
 	}
 	return "a date" // the only other type that TOML has
