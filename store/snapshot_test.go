@@ -1,0 +1,234 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"linnet/store"
+	"linnet/store/storetest"
+)
+
+func TestDamagedStoreDoesNotPushOutGoodSnapshots(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	put(t, s, o.Tables[0], 1, "x")
+	good, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	damage(t, mainPath(o))
+	for range 3 {
+		if _, err := s.Snapshot(); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("snapshot of a damaged file: %v", err)
+		}
+	}
+	snaps, _ := store.Snapshots(o.Dir)
+	if len(snaps) != 1 || snaps[0].Path != good.Path || store.Check(good.Path, nil) != nil {
+		t.Errorf("snapshots %v", snaps)
+	}
+	if s.Health() == nil {
+		t.Error("the damage is not told")
+	}
+}
+
+func TestSnapshotsAreMadeWhileTheFileChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := store.Options{Dir: t.TempDir(), Tables: damagedTables(), SnapshotEvery: time.Hour, SnapshotKeep: 3}
+		s := storetest.OpenWith(t, o)
+		for i := range uint64(5) {
+			put(t, s, o.Tables[0], i, "x")
+			time.Sleep(time.Hour + time.Second)
+			synctest.Wait()
+		}
+		snaps, _ := store.Snapshots(o.Dir)
+		if len(snaps) != 3 || snaps[0].Seq != 5 || snaps[2].Seq != 3 {
+			t.Errorf("snapshots %+v", snaps)
+		}
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if snaps, _ = store.Snapshots(o.Dir); snaps[0].Seq != 5 {
+			t.Error("a snapshot of an unchanged file was made")
+		}
+		s.Close()
+	})
+}
+
+func TestBackupCanBeRestored(t *testing.T) {
+	o := filled(t)
+	s := storetest.OpenWith(t, o)
+	put(t, s, o.Tables[0], 1, "in the backup")
+	path := filepath.Join(t.TempDir(), "backup.db")
+	f, err := os.Create(path)
+	if err == nil {
+		err = s.Backup(f)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	put(t, s, o.Tables[0], 1, "later")
+	first := s.Incarnation()
+	s.Close()
+	if err := store.Restore(o.Dir, path); err != nil {
+		t.Fatal(err)
+	}
+	s = storetest.OpenWith(t, o)
+	if got := get(t, s, o.Tables[0], 1); got != "in the backup" || s.Incarnation() == first {
+		t.Errorf("row = %s, incarnation %x was %x", got, s.Incarnation(), first)
+	}
+	if s.Report().Unclean {
+		t.Error("a restored file is not clean")
+	}
+	other := t.TempDir() // a new machine
+	if err := store.Restore(other, path); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, path)
+	if err := store.Restore(other, path); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("restore of a damaged backup: %v", err)
+	}
+	o.Dir = other
+	if got := get(t, storetest.OpenWith(t, o), o.Tables[0], 1); got != "in the backup" {
+		t.Errorf("row = %s", got)
+	}
+}
+
+func TestCompactionGivesRoomBack(t *testing.T) {
+	for _, how := range []string{"on request", "at the open"} {
+		t.Run(how, func(t *testing.T) {
+			o := store.Options{Dir: t.TempDir(), Tables: damagedTables()}
+			s := storetest.OpenWith(t, o)
+			var b store.Batch
+			for i := range uint64(5000) {
+				b.Put(o.Tables[0], key(i), make([]byte, 1000))
+			}
+			apply(t, s, &b)
+			b.DeleteRange(o.Tables[0], key(100), nil)
+			apply(t, s, &b)
+			waitRemoved(t, s)
+			before := s.Stats().Main
+			if how == "on request" {
+				stop := make(chan struct{})
+				go func() { // Views go on meanwhile
+					defer close(stop)
+					for range 1000 {
+						readAll(s, o)
+					}
+				}()
+				if err := s.Compact(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				<-stop
+			} else if s = storetest.Reopen(t, s); s.Report().Compacted == 0 {
+				t.Errorf("report %+v", s.Report())
+			}
+			after := s.Stats().Main
+			if after.Size > before.Size/10 {
+				t.Errorf("%d bytes of %d are left", after.Size, before.Size)
+			}
+			put(t, s, o.Tables[0], 1, "goes on")
+			view(t, s, func(tx *store.Tx) {
+				if n := tx.Count(o.Tables[0], nil, nil, 0); n != 100 {
+					t.Errorf("%d rows", n)
+				}
+			})
+			s = storetest.Crash(t, s)
+			if got := get(t, s, o.Tables[0], 1); got != "goes on" || s.Report().Damage != "" {
+				t.Errorf("row = %s, report %+v", got, s.Report())
+			}
+		})
+	}
+}
+
+func TestDamagedFileIsReplacedByTheNewestGoodSnapshot(t *testing.T) {
+	for _, how := range []string{"damage", "no meta", "cut off"} {
+		t.Run(how, func(t *testing.T) {
+			o := filled(t)
+			s := storetest.OpenWith(t, o)
+			first := s.Incarnation()
+			number := s.Next("account")
+			for i := range 3 {
+				put(t, s, o.Tables[0], 1, fmt.Sprint("snapshot", i))
+				if _, err := s.Snapshot(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			put(t, s, o.Tables[0], 1, "lost")
+			order := s.Order()
+			dir := t.TempDir()
+			storetest.CopyDir(t, o.Dir, dir)
+			s.Close()
+			o.Dir = dir
+			snaps, err := store.Snapshots(dir)
+			if err != nil || len(snaps) != 2 {
+				t.Fatalf("snapshots %v, %v", snaps, err)
+			}
+			damage(t, snaps[0].Path) // the newest is not good
+			switch how {
+			case "damage":
+				damage(t, mainPath(o))
+			case "no meta":
+				scribble(t, mainPath(o), 0, make([]byte, 8192))
+			case "cut off":
+				os.Truncate(mainPath(o), 20_000)
+			}
+			s = storetest.OpenWith(t, o)
+			r := s.Report()
+			if r.Damage == "" || r.Restored == nil || r.Restored.Path != snaps[1].Path {
+				t.Fatalf("report %+v", r)
+			}
+			if size(t, r.SetAside) == 0 || !strings.HasPrefix(filepath.Base(r.SetAside), "linnet.db.damaged-2") {
+				t.Errorf("set aside as %s", r.SetAside)
+			}
+			if got := get(t, s, o.Tables[0], 1); got != "snapshot1" {
+				t.Errorf("row = %s", got)
+			}
+			if s.Incarnation() == first {
+				t.Error("the incarnation is the old one")
+			}
+			if n := s.Next("account"); n <= number {
+				t.Errorf("number %d was given out before", n)
+			}
+			if n := s.Order(); n <= order {
+				t.Errorf("order %d after %d", n, order)
+			}
+			if got := get(t, s, o.Tables[1], 1); got != "(none)" {
+				t.Error("the cache is kept although it may speak of rows that are gone")
+			}
+			put(t, s, o.Tables[0], 1, "goes on")
+			if s = storetest.Reopen(t, s); s.Report().Damage != "" || get(t, s, o.Tables[0], 1) != "goes on" {
+				t.Errorf("after a restart: %+v", s.Report())
+			}
+		})
+	}
+}
+
+func TestDamagedFileWithoutSnapshot(t *testing.T) {
+	o := filled(t)
+	damage(t, mainPath(o))
+	o.AlwaysCheck = true
+	before, _ := os.ReadFile(mainPath(o))
+	var de *store.DamagedError
+	if _, err := store.Open(o); !errors.As(err, &de) || !errors.Is(err, store.ErrDamaged) || de.Path != mainPath(o) {
+		t.Fatalf("open: %v", err)
+	}
+	if after, _ := os.ReadFile(mainPath(o)); string(after) != string(before) {
+		t.Error("the file was touched")
+	}
+	o.StartEmpty = true
+	s := storetest.OpenWith(t, o)
+	if r := s.Report(); !r.Empty || r.SetAside == "" {
+		t.Errorf("report %+v", r)
+	}
+	if got := get(t, s, o.Tables[0], 1); got != "(none)" {
+		t.Errorf("row = %s", got)
+	}
+	put(t, s, o.Tables[0], 1, "x")
+}
