@@ -39,5 +39,7 @@
 // and copies bytes from socket to socket: it says what the machine, its kernel and Go's network code cost without XMPP.
 //
 // The load is one thread that serves all logged-in clients with epoll: it must cost less than the floor program, or the
-// load would be what is measured. The remarks on the standard error tell how busy both cores were.
+// load would be what is measured. The remarks on the standard error tell how busy both cores were; a run in which neither
+// was has been disturbed by other programs (or waited for the disk), and is counted below the table. Two benchmarks never
+// run at once on one machine: the second waits.
 package main

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -26,12 +27,11 @@ func loginExperiment(b *bench, s server) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	wall := time.Since(begin).Seconds()
+	wall, used := time.Since(begin), ownCPU()-load
 	after, err := p.cpu()
-	busy := (after - before).Seconds()
-	b.remark("%.0f logins/s, slowest %.0f ms, server %.0f %% busy, load %.0f %%",
-		float64(count)/wall, milliseconds(slowest), 100*busy/wall, 100*(ownCPU()-load).Seconds()/wall)
-	return []float64{float64(count) / busy}, err
+	busy := after - before
+	b.share(fmt.Sprintf("%.0f logins/s, slowest %.0f ms", float64(count)/wall.Seconds(), milliseconds(slowest)), wall, busy, used)
+	return []float64{float64(count) / busy.Seconds()}, err
 }
 
 // rush logs accounts in and out, some at once, until enough says so of the number begun. It returns how many sessions there

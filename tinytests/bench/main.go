@@ -33,6 +33,7 @@ type bench struct {
 	ring                 keyring
 	results              results
 	failures             []string
+	disturbed            int               // saturating runs in which neither the server nor the load was busy
 	preparedData         map[string]string // by server and number of accounts
 	filledData           map[string]string // by server
 	copies               int
@@ -89,6 +90,7 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	waitForOthers()
 	if b.place, err = makePlace(); err != nil {
 		return err
 	}
@@ -238,6 +240,17 @@ func (b *bench) measure(ctx context.Context, selected []experiment) {
 
 // remark adds a note on the current run to the progress lines.
 func (b *bench) remark(format string, args ...any) { b.last = fmt.Sprintf(format, args...) }
+
+// share notes how busy a saturating run kept the two cores. When neither was, something else used them: the figure is per CPU
+// second and survives that, but less well, since a process that is pushed aside finds its caches cold and its input in larger heaps.
+func (b *bench) share(rate string, wall, server, load time.Duration) {
+	serverBusy, loadBusy := 100*server.Seconds()/wall.Seconds(), 100*load.Seconds()/wall.Seconds()
+	if max(serverBusy, loadBusy) < 85 {
+		b.disturbed++
+		rate = "DISTURBED: " + rate
+	}
+	b.remark("%s, server %.0f %% busy, load %.0f %%", rate, serverBusy, loadBusy)
+}
 
 // say reports progress on the standard error, which leaves the table alone.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

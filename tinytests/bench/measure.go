@@ -48,7 +48,7 @@ func chatExperiment(kind chatKind) func(*bench, server) ([]float64, error) {
 		}
 		messages, wall := float64(to.messages-from.messages), to.at.Sub(from.at)
 		busy, load := to.server-from.server, to.load-from.load
-		b.remark("%.0f msg/s, server %.0f %% busy, load %.0f %%", messages/wall.Seconds(), 100*busy.Seconds()/wall.Seconds(), 100*load.Seconds()/wall.Seconds())
+		b.share(fmt.Sprintf("%.0f msg/s", messages/wall.Seconds()), wall, busy, load)
 		return []float64{messages / busy.Seconds()}, nil
 	}
 }

@@ -36,6 +36,20 @@ func makePlace() (string, error) {
 	return filepath.Abs(dir)
 }
 
+// waitForOthers waits until no other benchmark of this machine runs: two would measure each other. The lock ends with this
+// program, however that ends. Where the file cannot be had (it is another user's), nothing is locked.
+func waitForOthers() {
+	fd, err := unix.Open(filepath.Join(os.TempDir(), "linnet-bench.lock"), unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o666)
+	if err != nil {
+		return
+	}
+	if unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) == unix.EWOULDBLOCK {
+		say("another benchmark is running here; waiting for its end")
+		for unix.Flock(fd, unix.LOCK_EX) == unix.EINTR {
+		}
+	}
+}
+
 // makeCertificate writes a self-signed ECDSA P-256 certificate and its key, the same for all servers. One more file holds
 // both, for ejabberd.
 func makeCertificate(dir string) error {

@@ -95,6 +95,9 @@ func (b *bench) writeTable(out io.Writer) {
 	}
 	fmt.Fprintf(out, "\n%s\n", b.headline())
 	writeColumns(out, table)
+	if b.disturbed > 0 {
+		fmt.Fprintf(out, "%d runs were disturbed: other programs, or waiting for the disk, kept both the server and the load below 85 %%.\n", b.disturbed)
+	}
 	for _, failure := range b.failures {
 		fmt.Fprintln(out, "FAILED:", failure)
 	}
@@ -135,12 +138,13 @@ func writeColumns(out io.Writer, table [][]string) {
 
 // record is the JSON form of a run. Numbers that do not exist are null.
 type record struct {
-	When     time.Time         `json:"when"`
-	Go       string            `json:"go"`
-	Rounds   int               `json:"rounds"`
-	Servers  map[string]string `json:"servers"`
-	Figures  []figureRecord    `json:"figures"`
-	Failures []string          `json:"failures,omitempty"`
+	When      time.Time         `json:"when"`
+	Go        string            `json:"go"`
+	Rounds    int               `json:"rounds"`
+	Servers   map[string]string `json:"servers"`
+	Figures   []figureRecord    `json:"figures"`
+	Disturbed int               `json:"disturbed"` // runs during which the machine was busy with other work
+	Failures  []string          `json:"failures,omitempty"`
 }
 
 type figureRecord struct {
@@ -156,7 +160,7 @@ type figureRecord struct {
 }
 
 func (b *bench) record() record {
-	r := record{When: time.Now().UTC(), Go: runtime.Version(), Rounds: b.rounds, Servers: b.versions, Failures: b.failures}
+	r := record{When: time.Now().UTC(), Go: runtime.Version(), Rounds: b.rounds, Servers: b.versions, Disturbed: b.disturbed, Failures: b.failures}
 	for _, w := range b.results.measured() {
 		f := figureRecord{
 			Key: w.key, Title: w.title, Unit: w.unit, Higher: w.higher, Values: b.results[w.key], Median: map[string]float64{},
