@@ -138,7 +138,7 @@ func newNode(t *testing.T, conf string) (*node, error) {
 	var err error
 	n.Appliance, err = New(Options{
 		Config: n.file, Data: filepath.Join(dir, "data"), Set: []string{"domain=example.org"},
-		Services: []module.Info{greeterInfo("beta"), greeterInfo("alpha")},
+		Services: []module.Info{greeterInfo("alpha"), greeterInfo("beta")},
 		Absent:   func(section string) (string, bool) { return "gamma", section == "gamma" },
 		Version:  "1.0", Program: "linnet", Out: &n.out,
 	})

@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"slices"
-	"strings"
 
 	"linnet/netsvc/module"
 )
@@ -17,20 +16,20 @@ var Order = []string{
 	"c2s", "s2s", "component", "bosh", "websocket", // the edges, after what they lead to
 }
 
-// ordered returns infos in the order of Order.
+// ordered returns infos, which are sorted by name, in the order of Order.
 func ordered(infos []module.Info) []module.Info {
-	place := func(name string) int {
-		if i := slices.Index(Order, name); i >= 0 {
-			return i
+	var list []module.Info
+	for _, name := range Order {
+		for _, info := range infos {
+			if info.Name == name {
+				list = append(list, info)
+			}
 		}
-		return len(Order)
 	}
-	list := slices.Clone(infos)
-	slices.SortStableFunc(list, func(a, b module.Info) int {
-		if d := place(a.Name) - place(b.Name); d != 0 {
-			return d
+	for _, info := range infos {
+		if !slices.Contains(Order, info.Name) {
+			list = append(list, info)
 		}
-		return strings.Compare(a.Name, b.Name)
-	})
+	}
 	return list
 }

@@ -69,11 +69,15 @@ func (t *table[T]) remove(values []string) {
 func (t *table[T]) list() []*row[T] {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	list := make([]*row[T], 0, len(t.rows)+1)
-	for _, r := range t.rows {
-		list = append(list, r)
+	keys := make([]string, 0, len(t.rows)) // sorted as texts: a sort for each kind of row would cost 7 KB of flash
+	for key := range t.rows {
+		keys = append(keys, key)
 	}
-	slices.SortFunc(list, func(a, b *row[T]) int { return slices.Compare(a.labels, b.labels) })
+	slices.Sort(keys)
+	list := make([]*row[T], 0, len(keys)+1)
+	for _, key := range keys {
+		list = append(list, t.rows[key])
+	}
 	if t.over != nil {
 		list = append(list, t.over)
 	}
