@@ -53,7 +53,7 @@ type Line struct {
 // New returns a Journal that writes to out as well, unless that is nil.
 func New(out io.Writer) *Journal {
 	j := &Journal{out: out}
-	j.log = slog.New(&handler{j: j})
+	j.log = slog.New(slog.NewTextHandler(writer{j}, &slog.HandlerOptions{Level: &j.level}))
 	return j
 }
 
@@ -79,11 +79,17 @@ func Level(name string) slog.Level {
 	return slog.LevelInfo
 }
 
-// write keeps one line, which ends with a line feed, and passes it on.
-func (j *Journal) write(b []byte) {
+// writer hides Write from the users of a Journal: a Write is one line, as slog's handlers do it.
+type writer struct{ j *Journal }
+
+func (w writer) Write(b []byte) (int, error) {
+	j := w.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	text := b[:len(b)-1]
+	text := b
+	if n := len(text); n > 0 && text[n-1] == '\n' {
+		text = text[:n-1]
+	}
 	if len(text) > maxLine {
 		text = text[:maxLine]
 	}
@@ -101,6 +107,7 @@ func (j *Journal) write(b []byte) {
 	if j.out != nil {
 		_, _ = j.out.Write(b) // a log that cannot be written must not stop the program
 	}
+	return len(b), nil
 }
 
 // Last returns the newest lines, at most n.
