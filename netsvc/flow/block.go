@@ -57,7 +57,7 @@ func (c *Conn) fillBlocking(b *Buffer) error {
 // caller holds mu.
 func (c *Conn) deadlineBlocking() error {
 	t := c.deadline
-	if c.kicked {
+	if c.kicked && !c.handshaking {
 		t = woken
 	}
 	return c.nc.SetReadDeadline(t)

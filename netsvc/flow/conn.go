@@ -230,7 +230,7 @@ func (c *Conn) noteEnd(err error) {
 func (c *Conn) read(b *Buffer) (more bool, err error) {
 	pool := c.pump.pool()
 	if t := c.tls.Load(); t != nil {
-		room := b.room(pool, scratchSize, recordMax)
+		room := b.room(pool, c.readSize(), recordMax)
 		if room == nil {
 			return true, ErrBufferFull
 		}
@@ -242,9 +242,17 @@ func (c *Conn) read(b *Buffer) (more bool, err error) {
 	if room == nil {
 		return true, ErrBufferFull
 	}
-	n, err := c.recv(room)
+	n, err := c.recv(room[:min(len(room), readMax)])
 	b.w += n
 	return !c.drained, err
+}
+
+// readSize returns how much memory reading needs.
+func (c *Conn) readSize() int {
+	if c.tls.Load() != nil {
+		return layerSize
+	}
+	return readMax
 }
 
 // recv reads from the socket. The caller holds the descriptor.

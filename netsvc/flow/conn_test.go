@@ -492,3 +492,43 @@ func TestPipeInBubble(t *testing.T) {
 		})
 	}
 }
+
+// TestNobodyStarves has one connection that always has more to read, and one
+// that always has more to write, beside one that says little.
+func TestNobodyStarves(t *testing.T) {
+	for _, k := range kinds[:2] {
+		t.Run(k.name, func(t *testing.T) {
+			p := newPump(t)
+			reads, floods := dial(t, p, k)
+			reads.Serve(new(Buffer), discard{})
+			go func() {
+				for b := make([]byte, 1<<20); ; {
+					if _, err := floods.Write(b); err != nil {
+						return
+					}
+				}
+			}()
+			writes, drinks := dial(t, p, k)
+			go io.Copy(io.Discard, drinks)
+			item := Item{Segs: [][]byte{make([]byte, 1000)}}
+			item.Done = doneFunc(func(bool) { writes.Outbox().Add(item) })
+			writes.Outbox().Add(item)
+
+			c, peer := dial(t, p, k)
+			c.Serve(new(Buffer), echo{})
+			for range 100 {
+				peer.Write([]byte("ping"))
+				readAll(t, peer, 4)
+			}
+		})
+	}
+}
+
+// discard is a Handler that is slower than any peer.
+type discard struct{}
+
+func (discard) Turn(c *Conn, b *Buffer, err error) Next {
+	time.Sleep(10 * time.Microsecond)
+	b.Discard(b.Len())
+	return More
+}

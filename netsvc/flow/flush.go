@@ -11,59 +11,21 @@ import (
 // connection that dies may report as not written although it was.
 const sealMax = 64 << 10
 
+// sendMax is how many system calls one connection may have before others have
+// theirs.
+const sendMax = 16
+
 // flush writes what the connection has to write until nothing is left or the
-// socket takes no more, and tells the Dones. Whoever runs it holds the writing
+// socket takes no more, and tells the Dones. Who runs it holds the writing
 // token.
 func (c *Conn) flush() {
 	o := &c.out
-	var gather [gatherMax][]byte
-	var told [gatherMax]Done
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	o.queued = false
 	o.writing = true
 	c.users++
-	defer c.flushed()
-	for {
-		if c.closed {
-			o.abandon()
-		}
-		if o.queue != nil && len(o.queue.marks) > 0 {
-			ok, due := true, o.queue.due(told[:0], o.written)
-			if len(due) == 0 && c.closed {
-				ok, due = false, o.queue.due(told[:0], never)
-			}
-			if len(due) > 0 {
-				c.tell(due, ok)
-				continue
-			}
-		}
-		if c.closed {
-			return
-		}
-		bufs := gather[:0]
-		switch {
-		case !c.cipher.empty():
-			bufs = c.cipher.peek(bufs, 1<<30)
-		case !o.queue.empty() && !o.held && c.sealing():
-			c.seal(gather[:0])
-			continue
-		case !o.queue.empty() && !o.held:
-			bufs = o.queue.peek(bufs, 1<<30)
-		case o.closing && !o.shut:
-			c.shut()
-			continue
-		default:
-			return
-		}
-		if !c.send(bufs) {
-			return
-		}
-	}
-}
-
-// flushed gives the writing token back. The caller holds mu.
-func (c *Conn) flushed() {
-	o := &c.out
+	interrupted := c.flushSome()
 	o.writing = false
 	if o.queue != nil && o.queue.empty() && len(o.queue.marks) == 0 {
 		c.pump.queues().put(o.queue)
@@ -80,8 +42,56 @@ func (c *Conn) flushed() {
 			o.stall = nil
 		}
 	}
+	if interrupted {
+		o.schedule()
+	}
 	c.release()
-	c.mu.Unlock()
+}
+
+// flushSome flushes and says whether it was interrupted because others wait.
+// The caller holds mu.
+func (c *Conn) flushSome() (interrupted bool) {
+	o := &c.out
+	var gather [gatherMax][]byte
+	var told [gatherMax]Done
+	for sends := 0; sends < sendMax; {
+		if c.closed {
+			o.abandon()
+		}
+		if o.queue != nil && len(o.queue.marks) > 0 {
+			ok, due := true, o.queue.due(told[:0], o.written)
+			if len(due) == 0 && c.closed {
+				ok, due = false, o.queue.due(told[:0], never)
+			}
+			if len(due) > 0 {
+				c.tell(due, ok)
+				continue
+			}
+		}
+		if c.closed {
+			return false
+		}
+		bufs := gather[:0]
+		switch {
+		case !c.cipher.empty():
+			bufs = c.cipher.peek(bufs, 1<<30)
+		case !o.queue.empty() && !o.held && c.sealing():
+			c.seal(bufs)
+			continue
+		case !o.queue.empty() && !o.held:
+			bufs = o.queue.peek(bufs, 1<<30)
+		case o.closing && !o.shut && !c.handshaking:
+			c.shut()
+			continue
+		default:
+			return false
+		}
+		sends++
+		if !c.send(bufs) {
+			return false
+		}
+	}
+	return true
 }
 
 // abandon drops the bytes of a closed connection; the marks stay to be told.

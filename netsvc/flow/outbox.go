@@ -175,7 +175,8 @@ func (o *Outbox) Close(grace time.Duration, farewell []byte, last Done) {
 // Kill closes the connection at once. What waits is reported as not written.
 func (o *Outbox) Kill() { o.conn.Close() }
 
-// drain waits until everything that was added is written.
+// drain waits until everything that was added is written, and then holds back
+// the rest for a handshake.
 func (o *Outbox) drain(ctx context.Context) error {
 	c := o.conn
 	c.mu.Lock()
@@ -197,6 +198,7 @@ func (o *Outbox) drain(ctx context.Context) error {
 		return net.ErrClosed
 	}
 	o.held = true
+	c.handshaking = true
 	o.sealed = o.written
 	return nil
 }

@@ -59,6 +59,11 @@ func (p *Pool) SetKeep(keep int64) {
 		// Each class has an equal share, so that a burst of one size
 		// cannot leave the others without.
 		c.share = int(keep / int64(len(classes)) / int64(classes[k]))
+		if keep > 0 && classes[k] <= layerSize {
+			// Reading needs these: without one to reuse, each Turn
+			// would make garbage.
+			c.share = max(c.share, 1)
+		}
 		for len(c.free) > c.share {
 			c.free[len(c.free)-1] = nil
 			c.free = c.free[:len(c.free)-1]

@@ -17,9 +17,10 @@ type Handler interface {
 	//
 	// Turns of one connection never overlap. There is exactly one with a
 	// final error, the last, unless reading ended with Leave; it closes the
-	// connection or its Outbox, as it sees fit, and b is released after it. A Turn should not block for
-	// long: meanwhile it costs a goroutine, and the connections behind it a
-	// few milliseconds.
+	// connection or its Outbox, as it sees fit, and b is released after it.
+	//
+	// A Turn should not block for long: meanwhile it costs a goroutine, and
+	// the connections behind it a few milliseconds.
 	Turn(c *Conn, b *Buffer, err error) Next
 }
 
@@ -81,7 +82,7 @@ func (c *Conn) Leave(then func()) Next {
 }
 
 // Resume ends a Pause and brings a Turn even if no bytes arrived. Called while
-// a Turn is under way it takes effect when that ends.
+// a Turn is under way it brings another one, and at other times nothing.
 func (c *Conn) Resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,9 +121,8 @@ func (c *Conn) dispatch() {
 	}
 }
 
-// turn reads and calls the handler, once. scratch is memory that the buffer
-// may use meanwhile.
-func (c *Conn) turn(scratch []byte) {
+// turn reads and calls the handler, once.
+func (c *Conn) turn() {
 	v := &c.serve
 	c.mu.Lock()
 	v.queued = false
@@ -144,8 +144,11 @@ func (c *Conn) turn(scratch []byte) {
 	c.mu.Unlock()
 
 	more := false
+	var scratch []byte
 	if reads {
-		b.lend(c.pump.pool(), scratch)
+		pool := c.pump.pool()
+		scratch = pool.Get(c.readSize())
+		b.lend(pool, scratch)
 		more, err = c.read(b)
 	}
 	next := More
@@ -158,6 +161,9 @@ func (c *Conn) turn(scratch []byte) {
 		b.Release()
 	}
 	b.settle()
+	if reads {
+		c.pump.pool().Put(scratch)
+	}
 
 	c.mu.Lock()
 	if more {

@@ -16,8 +16,9 @@ const (
 	// another takes over. Shorter wakes the processor for nothing, longer
 	// is felt by those who wait behind.
 	stuckAfter = 2 * time.Millisecond
-	// scratchSize is what a leader reads with.
-	scratchSize = 64 << 10
+	// readMax is about how much one Turn reads: what a connection has more
+	// than that waits until the others have had theirs.
+	readMax = 16 << 10
 	// roundMax is how many Turns are taken before what they wrote is
 	// flushed: enough to gather, few enough that the first does not wait
 	// long for the last.
@@ -172,78 +173,76 @@ func (s *shard) lead(me uint32) {
 		}
 		return n != 0
 	}
+	look := func(fd uintptr) { poll(fd) }
 	for {
-		if !s.work(me) {
+		idle, leads := s.work(me)
+		if !leads {
 			return
 		}
 		n = 0
-		err := s.raw.Read(poll)
-		leads := s.woke(me, err)
+		if idle {
+			leads = s.woke(me, s.raw.Read(poll))
+		} else {
+			s.raw.Control(look)
+		}
 		// What the set told is passed on even by a leader that has been
 		// replaced: edges come once.
-		s.mu.Lock()
-		found := hits[:0]
-		for i := range events[:max(n, 0)] {
-			e := &events[i]
-			if c := s.conns[e.Fd]; c != nil && c.gen == e.Pad {
-				found = append(found, c)
-			} else {
-				found = append(found, nil)
-			}
-		}
-		s.mu.Unlock()
-		for i, c := range found {
-			if c != nil {
-				c.edge(events[i].Events)
-			}
-		}
-		clear(found)
+		s.pass(events[:max(n, 0)], hits[:0])
 		if !leads {
 			return
 		}
 	}
 }
 
-// work takes turns and flushes until both queues are empty, and then declares
-// the leader asleep. False means that it leads no more.
-func (s *shard) work(me uint32) bool {
-	var scratch []byte
-	defer func() { s.pump.pool().Put(scratch) }()
+// pass tells connections what the poller saw.
+func (s *shard) pass(events []unix.EpollEvent, hits []*Conn) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for s.leader == me && !s.closed {
-		if s.ready.empty() && s.dirty.empty() {
-			s.asleep = true
-			return true
+	for i := range events {
+		e := &events[i]
+		c := s.conns[e.Fd]
+		if c != nil && c.gen != e.Pad {
+			c = nil // the event was for the descriptor's last owner
 		}
-		if scratch == nil && !s.ready.empty() {
-			scratch = s.pump.pool().Get(scratchSize)
-		}
-		for n := min(s.ready.len(), roundMax); n > 0 && !s.ready.empty(); n-- {
-			c := s.ready.pop()
-			s.steps++
-			s.turns++
-			s.mu.Unlock()
-			c.turn(scratch)
-			s.mu.Lock()
-			if s.leader != me {
-				return false
-			}
-		}
-		for n := s.dirty.len(); n > 0 && !s.dirty.empty(); n-- {
-			c := s.dirty.pop()
-			s.steps++
-			s.flushes++
-			s.mu.Unlock()
-			c.flush()
-			s.mu.Lock()
-			if s.leader != me {
-				return false
-			}
+		hits = append(hits, c)
+	}
+	s.mu.Unlock()
+	for i, c := range hits {
+		if c != nil {
+			c.edge(events[i].Events)
 		}
 	}
-	return false
+	clear(hits)
 }
+
+// work takes the turns and flushes that are due, once around. If nothing is
+// left then the leader is declared asleep. It does not lead any more if it was
+// replaced meanwhile.
+func (s *shard) work(me uint32) (idle, leads bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := min(s.ready.len(), roundMax); n > 0 && s.leads(me) && !s.ready.empty(); n-- {
+		c := s.ready.pop()
+		s.steps++
+		s.turns++
+		s.mu.Unlock()
+		c.turn()
+		s.mu.Lock()
+	}
+	for n := s.dirty.len(); n > 0 && s.leads(me) && !s.dirty.empty(); n-- {
+		c := s.dirty.pop()
+		s.steps++
+		s.flushes++
+		s.mu.Unlock()
+		c.flush()
+		s.mu.Lock()
+	}
+	idle = s.ready.empty() && s.dirty.empty()
+	leads = s.leads(me)
+	s.asleep = s.asleep || idle && leads
+	return idle, leads
+}
+
+func (s *shard) leads(me uint32) bool { return s.leader == me && !s.closed }
 
 // woke is called when the leader has waited. False means that it leads no more.
 func (s *shard) woke(me uint32, err error) bool {
@@ -355,7 +354,7 @@ func (s *shard) rest() {
 		s.mu.Unlock()
 		switch {
 		case turn != nil:
-			turn.turn(nil)
+			turn.turn()
 		case flush != nil:
 			flush.flush()
 		default:

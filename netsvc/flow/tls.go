@@ -33,9 +33,6 @@ func (c *Conn) handshake(ctx context.Context, layer func(net.Conn) *tls.Conn) er
 	under := c.nc
 	if c.shard != nil {
 		under = (*tunnel)(c)
-		c.mu.Lock()
-		c.handshaking = true
-		c.mu.Unlock()
 	}
 	t := layer(under)
 	// On a goroutine that ends: a handshake grows the stack to 8 KB and
@@ -54,6 +51,9 @@ func (c *Conn) handshake(ctx context.Context, layer func(net.Conn) *tls.Conn) er
 	c.tls.Store(t)
 	c.handshaking = false
 	c.out.held = false
+	if c.shard == nil {
+		c.deadlineBlocking() // a Kick waited
+	}
 	// The layer may have read more than the handshake, and no edge will
 	// come for that.
 	c.readable = true
@@ -73,18 +73,23 @@ func (c *Conn) abort() {
 	c.Close()
 }
 
-// recordMax is the most bytes that one TLS record protects.
-const recordMax = 16 << 10
+const (
+	// recordMax is the most bytes that one TLS record protects.
+	recordMax = 16 << 10
+	// layerSize is the memory that a TLS layer reads with, and reads into:
+	// room for a record behind another one.
+	layerSize = 64 << 10
+)
 
 // readLayer reads from t into p until t has nothing left, since what it kept
-// would wake nobody, or p has no room for a record. It says whether there is
+// would wake nobody, or p has no room for a record, or it was enough. It says whether there is
 // more to read, if only an error that the next read returns again, and errAgain
 // when there was nothing.
 func readLayer(t *tls.Conn, p []byte, pool *Pool) (n int, more bool, err error) {
-	chunk := pool.Get(scratchSize)
+	chunk := pool.Get(layerSize)
 	lendLayer(t, chunk)
 	emptied := false
-	for n == 0 || len(p)-n >= recordMax {
+	for n == 0 || n < readMax && len(p)-n >= recordMax {
 		var k int
 		k, err = t.Read(p[n:])
 		emptied = n+k < len(p)

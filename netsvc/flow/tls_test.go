@@ -431,7 +431,7 @@ func TestKeyUpdateAnswered(t *testing.T) {
 // TestLargeRecords streams full records against a reader with little room.
 func TestLargeRecords(t *testing.T) {
 	forTLS(t, func(t *testing.T, version uint16, start func(*Conn, *Buffer, Handler)) {
-		for _, limit := range []int{100, recordMax - 1, recordMax, recordMax + 1, scratchSize, 200_000} {
+		for _, limit := range []int{100, recordMax - 1, recordMax, recordMax + 1, layerSize, 200_000} {
 			server, client := tcp(t)
 			c := newPump(t).NewConn(server)
 			peer := secure(t, c, client, version)
