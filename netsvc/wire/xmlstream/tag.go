@@ -32,10 +32,13 @@ func (s *Scanner) uriOf(buf []byte, b *binding) []byte {
 
 // ground declares the empty default namespace that all starts from.
 func (s *Scanner) ground() {
-	if cap(s.bindings) == 0 { // one step for what would grow in several
-		const usual = 8
-		s.bindings, s.open = make([]binding, 0, usual), make([]frame, 0, usual)
-		s.attrs, s.el.kids = make([]attribute, 0, usual), make([]Kid, 0, usual)
+	// One step for what would grow in several.
+	const usual = 8
+	if cap(s.bindings) == 0 {
+		s.bindings = make([]binding, 0, usual)
+	}
+	if cap(s.open) == 0 {
+		s.open, s.attrs, s.el.kids = make([]frame, 0, usual), make([]attribute, 0, usual), make([]Kid, 0, usual)
 	}
 	s.bindings = append(s.bindings[:0], binding{prefixHeld: true, uriHeld: true})
 	s.defaultSpace = 0

@@ -119,8 +119,8 @@ func (ss *Session) Acked(epoch, h uint32) {
 	got, ok := m.acknowledge(h)
 	sent := m.sent
 	m.asked = false
-	if ok && ss.out != nil && m.owing > 0 {
-		ss.wantAck()
+	if ok && ss.out != nil && len(m.queue) > 0 {
+		ss.wantAck(m.owing > 0)
 	}
 	ss.mu.Unlock()
 	if !ok {
@@ -135,35 +135,43 @@ func (ss *Session) Acked(epoch, h uint32) {
 	}
 }
 
-// How eagerly a client is asked to acknowledge messages: after so many, or so long
-// after the first. Each question costs both ends a stanza's worth of work.
+// How eagerly a client is asked to acknowledge: after so many messages, or so long
+// after the first; other stanzas, which only take up memory, much later. Each
+// question costs both ends a stanza's worth of work.
 const (
 	askAfter = 8
 	askDelay = 100 * time.Millisecond
+	askIdle  = 10 * time.Second
 )
 
-// wantAck asks now or later for what the client is owed. The caller holds mu, and a
-// connection is attached.
-func (ss *Session) wantAck() {
+// wantAck asks now or later for what the client has not acknowledged. The caller
+// holds mu, and a connection is attached.
+func (ss *Session) wantAck(owed bool) {
 	m := ss.managed
 	switch {
 	case m.asked:
 	case m.owing >= askAfter:
 		m.asked = true
 		ss.out.Add(flow.Item{Segs: ackRequest})
-	case !m.soon:
+	case owed && !m.soon:
 		m.soon = true
 		ss.server.unasked.watch(ss)
+	case !owed && !m.later:
+		m.later = true
+		ss.server.unaskedIdle.watch(ss)
 	}
 }
 
-// ask is the look of Server.unasked.
-func (ss *Session) ask() (again bool) {
+// askSoon and askLater are the looks of Server.unasked and Server.unaskedIdle.
+func (ss *Session) askSoon() bool  { return ss.ask(func(m *managed) { m.soon = false }) }
+func (ss *Session) askLater() bool { return ss.ask(func(m *managed) { m.later = false }) }
+
+func (ss *Session) ask(reset func(*managed)) (again bool) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	m := ss.managed
-	m.soon = false
-	if ss.out != nil && m.owing > 0 && !m.asked {
+	reset(m)
+	if ss.out != nil && len(m.queue) > 0 && !m.asked {
 		m.asked = true
 		ss.out.Add(flow.Item{Segs: ackRequest})
 	}
@@ -295,8 +303,8 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 	for _, q := range m.queue {
 		fits = fits && write(l.Out, q.stanza, nil)
 	}
-	if m.owing > 0 {
-		ss.wantAck()
+	if len(m.queue) > 0 {
+		ss.wantAck(m.owing > 0)
 	}
 	ss.mu.Unlock()
 	for _, q := range got {

@@ -18,6 +18,7 @@ type managed struct {
 	owing int  // entries of the queue with a copy
 	asked bool // an <r/> is under way
 	soon  bool // Server.unasked looks at the session
+	later bool // Server.unaskedIdle does
 	timer *time.Timer
 
 	ledger ledger

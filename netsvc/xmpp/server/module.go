@@ -87,7 +87,9 @@ func (p *service) Start(ctx context.Context) error {
 	s.overdue.every = p.g.limits.settleAfter / 2
 	s.overdue.look = func(l *ledger) bool { return l.spoolOverdue(s.current().limits.settleAfter) }
 	s.unasked.every = askDelay
-	s.unasked.look = (*Session).ask
+	s.unasked.look = (*Session).askSoon
+	s.unaskedIdle.every = askIdle
+	s.unaskedIdle.look = (*Session).askLater
 	s.accounts.Watch(s.accountChanged)
 	p.Switch()
 	for _, e := range p.extensions {

@@ -52,7 +52,12 @@ func (g *generation) sent(t *xmpp.Transit, ss *Session, r receipt) {
 	}
 	switch {
 	case refused != nil:
-		g.bounce(t.Stanza, refused)
+		// Straight back: the error bears the addressee's name, and who is blocked
+		// would not get in with it.
+		if reply := t.Stanza.Fail(refused); reply != nil {
+			g.stats.bounced.Add(1)
+			ss.Send(reply)
+		}
 	case !taken:
 		g.route(t, r)
 	}

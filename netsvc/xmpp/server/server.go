@@ -18,18 +18,19 @@ import (
 // Server is the live part of the XMPP server: it outlives generations. Its
 // methods are safe for concurrent use.
 type Server struct {
-	log        *slog.Logger
-	store      *store.Store
-	accounts   *users.Accounts
-	hosts      []string // served domains; fixed while the server runs
-	shards     [shards]shard
-	resumable  resumables
-	overdue    rounds[*ledger]  // messages somebody is owed for too long are spooled
-	unasked    rounds[*Session] // clients are asked to acknowledge what they got
-	sessions   atomic.Int64     // not ended
-	tables     tables
-	names      names // of flags and slots
-	generation atomic.Pointer[generation]
+	log         *slog.Logger
+	store       *store.Store
+	accounts    *users.Accounts
+	hosts       []string // served domains; fixed while the server runs
+	shards      [shards]shard
+	resumable   resumables
+	overdue     rounds[*ledger]  // messages somebody is owed for too long are spooled
+	unasked     rounds[*Session] // clients are asked to acknowledge what they got
+	unaskedIdle rounds[*Session]
+	sessions    atomic.Int64 // not ended
+	tables      tables
+	names       names // of flags and slots
+	generation  atomic.Pointer[generation]
 }
 
 func newServer() *Server {

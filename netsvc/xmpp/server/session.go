@@ -221,8 +221,8 @@ func (ss *Session) put(q queued) bool {
 		}
 		return false
 	}
-	if m != nil && q.copy != nil {
-		ss.wantAck()
+	if m != nil {
+		ss.wantAck(q.copy != nil)
 	}
 	return true
 }

@@ -62,6 +62,7 @@ type live struct {
 	running context.Context
 	stop    context.CancelFunc
 	wait    sync.WaitGroup // negotiations
+	desks   sync.Pool      // of *desk
 }
 
 type stats struct {
@@ -71,7 +72,7 @@ type stats struct {
 func (e *edge) Setup(h module.Host) error {
 	e.host = h
 	e.live = module.Live(h, "c2s", func() *live {
-		l := &live{gate: flow.NewGate(0, 0)}
+		l := &live{gate: flow.NewGate(0, 0), desks: sync.Pool{New: func() any { return new(desk) }}}
 		l.running, l.stop = context.WithCancel(context.Background())
 		l.pump = flow.NewPump(flow.Options{})
 		return l

@@ -21,8 +21,15 @@ type client struct {
 	session *server.Session
 	epoch   uint32
 	scanner *xmlstream.Scanner
-	jids    jid.Cache
 	pace    flow.Bucket // bytes the client may send
+}
+
+// desk is what a turn works with and a client that idles has no need of. Clients
+// share a few of them, one after another; the addresses that one of them writes to
+// are likely the next one's, too.
+type desk struct {
+	room xmlstream.Scratch
+	jids jid.Cache
 }
 
 // Turn implements flow.Handler.
@@ -34,6 +41,12 @@ func (c *client) Turn(conn *flow.Conn, b *flow.Buffer, err error) flow.Next {
 		return flow.More
 	}
 	arrived := b.Len()
+	d := c.edge.live.desks.Get().(*desk)
+	c.scanner.Borrow(&d.room)
+	defer func() {
+		c.scanner.Return(&d.room)
+		c.edge.live.desks.Put(d)
+	}()
 	for b.Len() > 0 {
 		event, n, err := c.scanner.Scan(b.Bytes())
 		if err != nil {
@@ -46,7 +59,7 @@ func (c *client) Turn(conn *flow.Conn, b *flow.Buffer, err error) flow.Next {
 		}
 		switch event {
 		case xmlstream.EventElement:
-			c.element(b.Bytes()[:n])
+			c.element(b.Bytes()[:n], d)
 		case xmlstream.EventFooter:
 			c.session.Closed(c.epoch)
 		}
@@ -73,11 +86,11 @@ func (c *client) next(conn *flow.Conn, used int) flow.Next {
 }
 
 // element handles one first-level element.
-func (c *client) element(raw []byte) {
+func (c *client) element(raw []byte, d *desk) {
 	el := c.scanner.Element()
 	switch string(el.Space()) {
 	case xmlstream.ClientSpace:
-		c.stanza(raw, el)
+		c.stanza(raw, el, d)
 	case server.ManageSpace:
 		c.manage(el)
 	default:
@@ -87,12 +100,12 @@ func (c *client) element(raw []byte) {
 	}
 }
 
-func (c *client) stanza(raw []byte, el *xmlstream.Element) {
+func (c *client) stanza(raw []byte, el *xmlstream.Element, d *desk) {
 	if !c.mine(el) {
 		c.session.End("invalid-from", "")
 		return
 	}
-	s, bad, err := stanza.Read(raw, el, &c.jids, c.session.JID())
+	s, bad, err := stanza.Read(raw, el, &d.jids, c.session.JID())
 	if err != nil {
 		c.refuse(err)
 		return
