@@ -6,6 +6,7 @@ var Table = []Feature{
 	{"adhoc", "xmpp.adhoc", "linnet/netsvc/xmpp/mod/adhoc", "commands in XMPP clients (XEP-0050)"},
 	{"admin", "xmpp.admin", "linnet/netsvc/xmpp/mod/admin", "commands about users and their sessions (XEP-0133), for ctl too"},
 	{"archive", "xmpp.archive", "linnet/netsvc/xmpp/mod/archive", "conversations kept on the server (XEP-0313)"},
+	{"blocking", "xmpp.blocking", "linnet/netsvc/xmpp/mod/blocking", "block lists"},
 	{"carbons", "xmpp.carbons", "linnet/netsvc/xmpp/mod/carbons", "copies of conversations for all clients of a user (XEP-0280)"},
 	{"csi", "xmpp.csi", "linnet/netsvc/xmpp/mod/csi", "inactive clients can sleep (XEP-0352)"},
 	{"disco", "xmpp.disco", "linnet/netsvc/xmpp/mod/disco", "what the server says that it can do (XEP-0030, XEP-0115)"},

@@ -89,6 +89,9 @@ func (s *Server) StreamFeatures() string {
 	return string(all)
 }
 
+// Hooks are the hooks of the current generation, to be run by themselves.
+func (s *Server) Hooks() *xmpp.Hooks { return &s.generation.Load().hooks }
+
 // Disco is what the extensions declared for service discovery.
 func (s *Server) Disco() *xmpp.Discoveries { return &s.generation.Load().disco }
 

@@ -148,7 +148,9 @@ func (s *Server) fromClient(ss *session, st *stanza.Stanza) {
 	refused, taken := g.hooks.Sent.Run(t)
 	switch {
 	case refused != nil:
-		s.bounce(t.Stanza, refused)
+		if reply := t.Stanza.Fail(refused); reply != nil {
+			ss.Send(reply)
+		}
 	case !taken:
 		s.route(g, t)
 	}

@@ -34,6 +34,13 @@ func (m *module) sent(t *xmpp.Transit) *stanza.Error {
 	if d == nil {
 		d = new(directed)
 		m.directed.Set(t.Session, d)
+		session := t.Session
+		m.withdraw.Set(session, func(match func(jid.JID) bool) {
+			gone := stanza.NewPresence(stanza.Unavailable, "", session.JID(), jid.JID{}, nil)
+			for _, to := range d.take(match) {
+				m.host.Server().Route(gone.Redirect(to))
+			}
+		})
 	}
 	if !d.add(s.To, m.bound) {
 		return stanza.NewError(stanza.ResourceConstraint, "presence is shown to too many strangers")
@@ -49,7 +56,7 @@ func (m *module) ended(s xmpp.Session) {
 // farewell tells those who were shown the presence that the client is gone, once:
 // not those whom the broadcast has reached.
 func (m *module) farewell(from xmpp.Session, p *stanza.Stanza, broadcast bool) {
-	for _, to := range m.directed.Of(from).take() {
+	for _, to := range m.directed.Of(from).take(everybody) {
 		if broadcast {
 			if sub, _ := m.host.Contacts().Contact(from.Account(), to.Bare()); sub.From {
 				continue
@@ -106,16 +113,20 @@ func (d *directed) met(who jid.JID) bool {
 	return false
 }
 
-// take empties the list.
-func (d *directed) take() (list []jid.JID) {
+// take takes those who match from the list.
+func (d *directed) take(match func(jid.JID) bool) (list []jid.JID) {
 	if d == nil {
 		return nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for to := range d.to {
-		list = append(list, to)
+		if match(to) {
+			list = append(list, to)
+			delete(d.to, to)
+		}
 	}
-	d.to = nil
 	return list
 }
+
+func everybody(jid.JID) bool { return true }

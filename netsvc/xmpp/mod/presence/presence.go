@@ -28,6 +28,8 @@ func init() {
 type module struct {
 	host     xmpp.Host
 	directed xmpp.Key[*directed]
+	withdraw xmpp.Key[func(func(jid.JID) bool)]
+	hidden   xmpp.Key[func(jid.JID) bool]
 	bound    int
 }
 
@@ -35,6 +37,10 @@ func (m *module) Setup(h xmpp.Host) error {
 	m.host = h
 	h.Options().Int(&m.bound, "directed", 1000, "to how many strangers one client may show its presence at a time").Range(1, 100000)
 	m.directed = xmpp.NewKey[*directed](h, "directed")
+	// The names under which the blocking extension says from whom presence is kept,
+	// of an account, and takes back what was shown to strangers, of a session.
+	m.hidden = xmpp.NewKey[func(jid.JID) bool](h, "presence.hidden")
+	m.withdraw = xmpp.NewKey[func(func(jid.JID) bool)](h, "presence.withdraw")
 	hooks := h.Hooks()
 	hooks.Sent.Filter.Add("presence", m.sent)
 	hooks.Received.Filter.Add("presence", m.guard)
@@ -70,11 +76,10 @@ func (m *module) broadcast(from xmpp.Session, p *stanza.Stanza) {
 			s.Send(own)
 		}
 	}
-	m.each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
+	m.each(a, func(contact jid.JID, sub xmpp.Subscription) {
 		if sub.From {
 			srv.Route(p.Relay(from.JID(), contact))
 		}
-		return true
 	})
 }
 
@@ -87,7 +92,7 @@ func (m *module) look(from xmpp.Session) {
 			m.show(other, func(p *stanza.Stanza) { from.Send(p.Relay(other.JID(), a.JID())) })
 		}
 	}
-	m.each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
+	m.each(a, func(contact jid.JID, sub xmpp.Subscription) {
 		switch {
 		case !sub.To:
 		case srv.IsHost(contact.Domain()):
@@ -97,12 +102,19 @@ func (m *module) look(from xmpp.Session) {
 		default:
 			srv.Route(stanza.NewPresence(stanza.Probe, "", a.JID(), contact, nil))
 		}
-		return true
 	})
 }
 
-func (m *module) each(a xmpp.Account, f func(jid.JID, xmpp.Subscription) bool) {
-	if err := m.host.Contacts().Each(a, f); err != nil {
+// each calls f for the contacts that the user has not hidden from.
+func (m *module) each(a xmpp.Account, f func(jid.JID, xmpp.Subscription)) {
+	hidden := m.hidden.Of(a)
+	err := m.host.Contacts().Each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
+		if hidden == nil || !hidden(contact) {
+			f(contact, sub)
+		}
+		return true
+	})
+	if err != nil {
 		m.host.Log().Error("contacts cannot be read", "cause", err)
 	}
 }
@@ -129,7 +141,8 @@ func (m *module) show(s xmpp.Session, send func(*stanza.Stanza)) (shown bool) {
 // subscription shows the presence to a new subscriber (3.1.5), and takes it back
 // from one who is no longer (3.2.2, 3.3.3), directed presence or not (4.6.1).
 func (m *module) subscription(c xmpp.SubscriptionChange) {
-	if c.Was.From == c.Now.From {
+	hidden := m.hidden.Of(c.Account)
+	if c.Was.From == c.Now.From || hidden != nil && hidden(c.Contact) {
 		return
 	}
 	srv := m.host.Server()

@@ -457,3 +457,47 @@ func (m *meddler) Setup(h xmpp.Host) error {
 	})
 	return nil
 }
+
+// curtain stands in for the blocking extension.
+type curtain struct {
+	hidden   xmpp.Key[func(jid.JID) bool]
+	withdraw xmpp.Key[func(func(jid.JID) bool)]
+}
+
+func (c *curtain) Setup(h xmpp.Host) error {
+	c.hidden = xmpp.NewKey[func(jid.JID) bool](h, "presence.hidden")
+	c.withdraw = xmpp.NewKey[func(func(jid.JID) bool)](h, "presence.withdraw")
+	return nil
+}
+
+// From whom the blocking extension hides the user, presence and probes are kept,
+// and what was shown to strangers is taken back once.
+func TestHiding(t *testing.T) {
+	c := new(curtain)
+	o := xmpptest.Options{Extensions: append(xmpp.All(), xmpp.Info{Name: "blocking", New: func() xmpp.Module { return c }})}
+	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
+		s.Register("juliet@example.com")
+		both := xmpp.Subscription{To: true, From: true, InRoster: true}
+		s.Subscribe("juliet@example.com", "romeo@example.net", both)
+		s.Subscribe("juliet@example.com", "tybalt@example.org", both)
+		juliet := s.Login("juliet@example.com/balcony")
+		blocked := func(who jid.JID) bool { return who.Domain() == "example.org" }
+		c.hidden.Set(juliet.Session().Account(), blocked)
+
+		juliet.Send(`<presence to='ball@example.org/juliet'/>`)
+		juliet.Send(`<presence to='garden@example.net/juliet'/>`)
+		s.Peer("example.net").Skip()
+		org := s.Peer("example.org")
+		org.Skip()
+		c.withdraw.Of(juliet.Session())(blocked)
+		org.Expect(`<presence type='unavailable' from='juliet@example.com/balcony' to='ball@example.org/juliet'/>`)
+		juliet.Send(`<presence/>`)
+		juliet.Send(`<presence><show>away</show></presence>`)
+		s.Subscribe("juliet@example.com", "tybalt@example.org", xmpp.Subscription{})
+		juliet.Close()
+		org.Nothing()
+		if got := len(s.Peer("example.net").Skip()); got != 2+1+2 { // two presences, a probe, and two farewells
+			t.Errorf("%d stanzas to who is not hidden from", got)
+		}
+	})
+}

@@ -1,0 +1,5 @@
+//go:build !omit_blocking
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/blocking"
