@@ -116,7 +116,8 @@ func (ss *Session) Acked(epoch, h uint32) {
 		ss.mu.Unlock()
 		return
 	}
-	got, ok := m.acknowledge(h)
+	var room [askAfter * 2]*owed
+	got, ok := m.acknowledge(h, room[:0])
 	sent := m.sent
 	m.asked = false
 	if ok && ss.out != nil && len(m.queue) > 0 {
@@ -127,12 +128,7 @@ func (ss *Session) Acked(epoch, h uint32) {
 		ss.finish((&HighCount{h, sent}).Stream(), queued{})
 		return
 	}
-	for _, q := range got {
-		if q.copy != nil {
-			q.copy.finish()
-			q.copy.drop()
-		}
-	}
+	gotten(got)
 }
 
 // How eagerly a client is asked to acknowledge: after so many messages, or so long
@@ -286,7 +282,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 		ss.mu.Unlock()
 		return nil, 0, ErrNotResumed
 	}
-	got, ok := m.acknowledge(h)
+	got, ok := m.acknowledge(h, nil)
 	if !ok {
 		sent := m.sent
 		ss.mu.Unlock()
@@ -307,12 +303,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 		ss.wantAck(m.owing > 0)
 	}
 	ss.mu.Unlock()
-	for _, q := range got {
-		if q.copy != nil {
-			q.copy.finish()
-			q.copy.drop()
-		}
-	}
+	gotten(got)
 	if !fits {
 		ss.End("resource-constraint", slowClient)
 		return nil, 0, ErrNotResumed

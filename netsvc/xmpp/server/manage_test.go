@@ -249,18 +249,18 @@ func TestRestart(t *testing.T) {
 func TestAcknowledgeWraps(t *testing.T) {
 	m := &managed{limit: 1 << 20, sent: 0xfffffffe}
 	for range 4 {
-		m.push(queued{stanza: message("x")})
+		m.push(queued{stanza: message("x"), copy: new(owed)})
 	}
-	if got, ok := m.acknowledge(0); !ok || len(got) != 2 {
+	if got, ok := m.acknowledge(0, nil); !ok || len(got) != 2 {
 		t.Fatalf("acknowledge(0): %d, %v", len(got), ok)
 	}
-	if got, ok := m.acknowledge(2); !ok || len(got) != 2 {
+	if got, ok := m.acknowledge(2, nil); !ok || len(got) != 2 {
 		t.Fatalf("acknowledge(2): %d, %v", len(got), ok)
 	}
-	if _, ok := m.acknowledge(3); ok {
+	if _, ok := m.acknowledge(3, nil); ok {
 		t.Fatal("acknowledge(3): accepted more than was sent")
 	}
-	if got, ok := m.acknowledge(1); !ok || len(got) != 0 {
+	if got, ok := m.acknowledge(1, nil); !ok || len(got) != 0 {
 		t.Fatalf("acknowledge(1), again: %d, %v", len(got), ok)
 	}
 }

@@ -51,29 +51,40 @@ func (m *managed) unpush() {
 	m.queue = m.queue[:last]
 }
 
-// acknowledge removes what the client has got up to number h, and returns it.
-// ok is false when the client counts stanzas it was never sent.
-func (m *managed) acknowledge(h uint32) (got []queued, ok bool) {
+// acknowledge removes what the client has got up to number h, and appends the
+// copies among it to got. ok is false when the client counts stanzas it was never
+// sent.
+func (m *managed) acknowledge(h uint32, got []*owed) (copies []*owed, ok bool) {
 	open := m.sent - h // modulo 2^32, as the numbers wrap
 	if open > uint32(len(m.queue)) {
 		// Either h is beyond what was sent, or it goes back to something that
 		// was acknowledged already, which a confused client may do: the first
 		// is an error, the second changes nothing.
-		return nil, int32(m.sent-h) >= 0
+		return got, int32(m.sent-h) >= 0
 	}
 	n := len(m.queue) - int(open)
-	if n == 0 {
-		return nil, true
-	}
-	got = m.queue[:n:n]
-	m.queue = append([]queued(nil), m.queue[n:]...)
-	for _, q := range got {
+	for _, q := range m.queue[:n] {
 		m.bytes -= q.stanza.Size()
 		if q.copy != nil {
 			m.owing--
+			got = append(got, q.copy)
 		}
 	}
+	left := copy(m.queue, m.queue[n:])
+	clear(m.queue[left:])
+	m.queue = m.queue[:left]
+	if left == 0 && cap(m.queue) > 16 {
+		m.queue = nil
+	}
 	return got, true
+}
+
+// gotten finishes the copies that a client has acknowledged.
+func gotten(copies []*owed) {
+	for _, c := range copies {
+		c.finish()
+		c.drop()
+	}
 }
 
 // stop ends stream management and returns what was never acknowledged.
