@@ -223,12 +223,18 @@ func (a *Appliance) become(g *generation) {
 		}
 	}
 	a.sockets.follow(g)
+	if p := a.guard.Pressure(); p != module.Green {
+		a.press(p) // the new instances have not been told
+	}
 }
 
 // Reload reads the configuration again and puts it in force, or leaves everything as it is and says why. An
-// error that the operator can mend is a config.Problems.
+// error that the operator can mend is a config.Problems. It does not wait for another reload or for the end:
+// a command that did would keep Close, which waits for commands, from coming to its own end.
 func (a *Appliance) Reload() error {
-	a.work.Lock()
+	if !a.work.TryLock() {
+		return errors.New("another reload, the start or the end is under way")
+	}
 	defer a.work.Unlock()
 	if !a.running {
 		return errors.New("the appliance does not run")

@@ -311,10 +311,11 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// free returns a port that nobody listens on.
+// free returns a port that nobody uses on any address: connections of others that linger on one of them would keep
+// it from being bound on all.
 func free(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -517,6 +518,22 @@ func TestCommands(t *testing.T) {
 	n.write("[alpha]\nwrod = 'x'")
 	if got := n.run("reload"); !strings.Contains(got, "nothing was changed") || !strings.Contains(got, "linnet.toml:2: [alpha] wrod") {
 		t.Errorf("reload of a mistake: %q", got)
+	}
+}
+
+// A reload that is asked for while the node ends is refused; it must not keep the end from coming.
+func TestReloadWhileClosing(t *testing.T) {
+	n := startNode(t, "")
+	n.work.Lock()
+	if err := n.Reload(); err == nil || !strings.Contains(err.Error(), "under way") {
+		t.Errorf("a reload beside another: %v", err)
+	}
+	n.work.Unlock()
+	if err := n.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := n.Reload(); err == nil {
+		t.Error("a node that has ended is reloaded")
 	}
 }
 

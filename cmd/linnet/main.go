@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"linnet/appliance"
+	"linnet/appliance/features"
 )
 
 // Set by the linker: -X main.version=1.2.3 -X main.built=1767225600 (seconds since 1970). Without them the
@@ -103,6 +104,11 @@ func printVersion([]string) int {
 	fmt.Printf("linnet %s (%s %s/%s)\n", v, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	if !when.IsZero() {
 		fmt.Println("built", when.UTC().Format(time.RFC3339))
+	}
+	for _, f := range features.Table {
+		if !f.Linked() {
+			fmt.Printf("without %s: %s\n", f.Name, f.Summary)
+		}
 	}
 	return exitOK
 }

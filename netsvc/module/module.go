@@ -49,7 +49,8 @@ type Optional interface {
 }
 
 // Presser is a Module that acts when memory becomes scarce or is enough again, such as by halving its
-// buffers. It is called on the current instance by one goroutine at a time, and may not block.
+// buffers. It is called on the current instance by one goroutine at a time, after Switch when memory is scarce
+// already, and may not block.
 type Presser interface {
 	Pressure(Pressure)
 }
