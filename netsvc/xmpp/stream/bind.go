@@ -12,15 +12,12 @@ import (
 
 // bind is RFC 6120 section 7.
 var bind = Step{
-	Space: BindSpace, Local: "bind",
+	Space: BindSpace, Local: "bind", IQ: true,
 	Offer:  func(_ *Stream, f *Features) { f.Bind = true },
 	Handle: takeBind,
 }
 
 func takeBind(ctx context.Context, s *Stream, iq *xmlstream.Node) (Next, error) {
-	if !isStanza(iq) {
-		return 0, Fail(UnsupportedStanzaType, "bind goes into an iq")
-	}
 	id := iq.Attr("id")
 	if iq.Attr("type") != "set" || id == "" || len(iq.Kids) != 1 {
 		return s.iqFailed(id, stanza.NewError(stanza.BadRequest, ""))

@@ -8,10 +8,15 @@ import (
 	"linnet/netsvc/xmpp"
 )
 
+// maxRequests is how many requests of guests are answered on one stream: a form
+// and some attempts to choose a name. It bounds what guessing names costs us, for
+// each of which the store is read or a key derived.
+const maxRequests = 10
+
 // Guest makes a Step of a request that clients may make before they log in.
 func Guest(d xmpp.GuestIQ) Step {
 	return Step{
-		Space: d.Space, Local: d.Local, Early: true,
+		Space: d.Space, Local: d.Local, IQ: true, Early: true,
 		Offer: func(s *Stream, f *Features) {
 			if el := d.Feature(s.asGuest()); el != nil {
 				f.More = append(f.More, el)
@@ -26,11 +31,14 @@ func Guest(d xmpp.GuestIQ) Step {
 			default:
 				return s.iqFailed(id, stanza.NewError(stanza.BadRequest, ""))
 			}
-			if !isStanza(iq) || id == "" || len(iq.Kids) != 1 {
+			if id == "" || len(iq.Kids) != 1 {
 				return s.iqFailed(id, stanza.NewError(stanza.BadRequest, ""))
 			}
 			if !s.mayAuthenticate() {
 				return s.iqFailed(id, stanza.NewError(stanza.NotAuthorized, "begin TLS first"))
+			}
+			if s.requests++; s.requests > maxRequests { // XEP-0077 section 3.1.1 names the condition
+				return s.iqFailed(id, stanza.NewError(stanza.NotAcceptable, "too many requests without logging in"))
 			}
 			payload, bad := d.Answer(ctx, s.asGuest(), t, iq.First())
 			if bad != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 )
 
@@ -20,8 +21,10 @@ const (
 
 // Step is one thing that can be negotiated.
 type Step struct {
-	// Space and Local name the element that asks for it; of an IQ, its payload.
+	// Space and Local name the element that asks for it: one of the stream itself,
+	// or the payload of an IQ.
 	Space, Local string
+	IQ           bool
 	// Early steps are for clients that have not authenticated, others for those
 	// that have.
 	Early bool
@@ -76,26 +79,31 @@ func (s *Stream) features() *Features {
 	return f
 }
 
+// maxElements is how many elements a client may send until it has a session. The
+// usual one needs half a dozen; one that registers, mistypes and tries mechanisms
+// in vain, thirty.
+const maxElements = 64
+
 // element hands an element to its step.
 func (s *Stream) element(ctx context.Context) (Next, error) {
-	n, err := s.node(s.scan.Element())
-	if err != nil {
-		return 0, err
+	if s.elements++; s.elements > maxElements {
+		return 0, Fail(PolicyViolation, "too many requests without a session")
 	}
-	name, stanza := n.Name, isStanza(n)
-	if stanza && n.Name.Local == "iq" {
+	n := s.scan.Element().Node()
+	name, iq := n.Name, false
+	if n.Is(xmlstream.ClientSpace, "iq") && s.mayAsk(n) {
 		if first := n.First(); first != nil {
-			name = first.Name
+			name, iq = first.Name, true
 		}
 	}
 	early := s.Identity.IsZero()
 	for t := range s.steps() {
-		if t.Early == early && t.Space == name.Space && t.Local == name.Local {
+		if t.Early == early && t.IQ == iq && t.Space == name.Space && t.Local == name.Local {
 			return t.Handle(ctx, s, n)
 		}
 	}
 	switch {
-	case stanza:
+	case iq || isStanza(n):
 		// RFC 6120 sections 4.9.3.12 and 7.1: neither before authentication nor
 		// before a resource is bound.
 		return 0, Fail(NotAuthorized, "")
@@ -107,6 +115,21 @@ func (s *Stream) element(ctx context.Context) (Next, error) {
 	return 0, Fail(UnsupportedStanzaType, "")
 }
 
+// mayAsk reports whether an IQ is a request to the server or to the client's own
+// account: to others nothing goes without a resource (RFC 6120 section 7.1).
+func (s *Stream) mayAsk(iq *xmlstream.Node) bool {
+	switch iq.Attr("type") {
+	case "result", "error": // nobody asked
+		return false
+	}
+	text, given := iq.Lookup("to")
+	if !given {
+		return true
+	}
+	to, err := jid.Parse(text)
+	return err == nil && (to.IsHost() && to.Domain() == s.host || to == s.Identity)
+}
+
 func isStanza(n *xmlstream.Node) bool {
 	if n.Name.Space != xmlstream.ClientSpace {
 		return false
@@ -116,32 +139,4 @@ func isStanza(n *xmlstream.Node) bool {
 		return true
 	}
 	return false
-}
-
-// node reads an element into a tree. Prefixes that the client declared in its
-// header, which is legal and rare, are declared around it.
-func (s *Stream) node(el *xmlstream.Element) (*xmlstream.Node, error) {
-	h := s.scan.Header()
-	around := h.Bound("")
-	if n, err := xmlstream.Parse(el.Raw(), around); err == nil {
-		return n, nil
-	}
-	wrapped := []byte("<x")
-	for _, b := range h.Bindings {
-		wrapped = append(wrapped, " xmlns"...)
-		if b.Prefix != "" {
-			wrapped = append(append(wrapped, ':'), b.Prefix...)
-		}
-		wrapped = append(wrapped, "='"...)
-		wrapped = append(xmlstream.AppendAttr(wrapped, b.Space), '\'')
-	}
-	wrapped = append(append(append(wrapped, '>'), el.Raw()...), "</x>"...)
-	n, err := xmlstream.Parse(wrapped, around)
-	if err != nil {
-		return nil, err
-	}
-	if n = n.First(); n == nil {
-		return nil, Fail(InvalidXML, "")
-	}
-	return n, nil
 }

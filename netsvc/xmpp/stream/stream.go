@@ -109,15 +109,17 @@ type Stream struct {
 	// JID is the bound address; zero until then, and after a resumption.
 	JID jid.JID
 
-	taken   int       // bytes at the front of buf that were used
-	greeted bool      // our header of the present stream has been sent
-	host    string    // the domain that the client named
-	from    jid.JID   // what it says of itself
-	set     *cert.Set // the certificates that TLS began with
-	tlsHost string    // and the domain asked for then
+	taken    int       // bytes at the front of buf that were used
+	elements int       // taken from the client so far
+	greeted  bool      // our header of the present stream has been sent
+	host     string    // the domain that the client named
+	from     jid.JID   // what it says of itself
+	set      *cert.Set // the certificates that TLS began with
+	tlsHost  string    // and the domain asked for then
 
-	auth  auth
-	guest *xmpp.Guest // nil until an extension looks
+	auth     auth
+	guest    *xmpp.Guest // nil until an extension looks
+	requests int         // of the guest
 }
 
 // New makes a stream of an accepted connection. buf and scan are empty, and the
@@ -157,6 +159,9 @@ func (s *Stream) Negotiate(ctx context.Context, direct bool) error {
 		err = Fail(ConnectionTimeout, "negotiation took too long")
 	} else if errors.Is(err, context.Canceled) {
 		err = &Error{Condition: SystemShutdown, Cause: ctx.Err()}
+	}
+	if told := asError(err); told != nil {
+		err = told
 	}
 	s.close(err)
 	return err
