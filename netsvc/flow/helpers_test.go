@@ -106,6 +106,8 @@ func tcp(t *testing.T) (server, client net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Also keeps it from being collected, which would close it.
+	t.Cleanup(func() { client.Close() })
 	return server, client
 }
 

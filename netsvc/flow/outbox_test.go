@@ -256,8 +256,9 @@ func TestCloseSaysFarewell(t *testing.T) {
 			}
 		}
 		eventually(t, "closed", func() bool { return c.LocalAddr() == nil || k.pipe || k.bare })
-		if told := f.all(); len(told) != 1 || !told[0].ok {
-			t.Fatalf("told %+v", told)
+		eventually(t, "told", func() bool { return len(f.all()) == 1 })
+		if !f.all()[0].ok {
+			t.Fatal("told that it was not written")
 		}
 	})
 }
