@@ -2,7 +2,6 @@ package flow
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime/debug"
 	"time"
@@ -43,7 +42,15 @@ type PanicError struct {
 	Stack []byte
 }
 
-func (e *PanicError) Error() string { return fmt.Sprint("flow: turn panicked: ", e.Value) }
+func (e *PanicError) Error() string {
+	switch v := e.Value.(type) {
+	case error:
+		return "flow: turn panicked: " + v.Error()
+	case string:
+		return "flow: turn panicked: " + v
+	}
+	return "flow: turn panicked"
+}
 
 // serving is the state of a connection that is served.
 type serving struct {
