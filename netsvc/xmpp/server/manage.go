@@ -174,6 +174,16 @@ func (ss *Session) ask(reset func(*managed)) (again bool) {
 	return false
 }
 
+// ResumeBound refuses a resumption on a stream that has a session already: it would have
+// stood in place of binding a resource.
+func (ss *Session) ResumeBound(epoch uint32) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.epoch == epoch && ss.out != nil {
+		ss.out.Add(flow.Item{Segs: failed("unexpected-request", "a stream is resumed before a resource is bound", nil)})
+	}
+}
+
 // resumables finds sessions by what their clients resume with.
 type resumables struct {
 	mu  sync.Mutex
@@ -305,7 +315,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 	ss.mu.Unlock()
 	gotten(got)
 	if !fits {
-		ss.End("resource-constraint", slowClient)
+		ss.overrun(queued{})
 		return nil, 0, ErrNotResumed
 	}
 	g := s.current()
@@ -332,7 +342,7 @@ func (ss *Session) expire(epoch uint32) {
 	ss.mu.Lock()
 	stale := ss.epoch != epoch || ss.out != nil
 	ss.mu.Unlock()
-	if !stale {
-		ss.finish(nil, queued{})
+	if !stale && ss.finish(nil, queued{}) {
+		ss.server.current().stats.lapsed.Inc()
 	}
 }

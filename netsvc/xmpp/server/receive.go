@@ -39,15 +39,11 @@ func (ss *Session) Nonza(epoch uint32, el *xmlstream.Element) (ok bool) {
 	if handle == nil {
 		return false
 	}
-	n, err := xmlstream.Parse(el.Raw(), "")
-	if err != nil {
-		return false
-	}
 	ss.mu.Lock()
 	stale := ss.epoch != epoch || ss.end != alive
 	ss.mu.Unlock()
 	if !stale {
-		handle(ss, n)
+		handle(ss, el.Node())
 	}
 	return true
 }

@@ -158,11 +158,17 @@ func (ss *Session) deliver(s *stanza.Stanza, c *owed) {
 		if hold {
 			straw = queued{} // it is among the held ones
 		}
-		ss.finish(stream.Fail(stream.ResourceConstraint, slowClient), straw)
+		ss.overrun(straw)
 	}
 }
 
-const slowClient = "the client does not read fast enough"
+// overrun ends the session of a client that does not read fast enough; straw is
+// what did not fit, if it is not in the queue.
+func (ss *Session) overrun(straw queued) {
+	if ss.finish(stream.Fail(stream.ResourceConstraint, "the client does not read fast enough"), straw) {
+		ss.server.current().stats.slow.Inc()
+	}
+}
 
 // heldBound is how many stanzas a session keeps back before it sends them all.
 const heldBound = 256
@@ -186,7 +192,7 @@ func (ss *Session) Flush() {
 	fits := ss.flush()
 	ss.mu.Unlock()
 	if !fits {
-		ss.End("resource-constraint", slowClient)
+		ss.overrun(queued{})
 	}
 }
 
@@ -254,15 +260,15 @@ func (ss *Session) End(condition, text string) {
 // undelivered in the order it was sent, its contacts are told, and it leaves its
 // account's list. Until then messages are still given to it, and queue behind what
 // it lost: otherwise they would overtake. why is nil for a polite end; straw is the
-// stanza that did not fit.
-func (ss *Session) finish(why *stream.Error, straw queued) {
+// stanza that did not fit. It reports whether this call was the one that ended it.
+func (ss *Session) finish(why *stream.Error, straw queued) (first bool) {
 	ss.mu.Lock()
 	if ss.end != alive {
 		ss.mu.Unlock()
 		if straw.stanza != nil {
 			ss.lose(straw)
 		}
-		return
+		return false
 	}
 	ss.end = draining
 	out := ss.out
@@ -282,13 +288,17 @@ func (ss *Session) finish(why *stream.Error, straw queued) {
 
 	ss.ended.Store(true)
 	ss.server.resumable.remove(resumption)
+	if why != nil {
+		ss.server.CountError(why)
+	}
 	if out == nil {
 		ss.leave()
-		return
+		return true
 	}
 	// Without stream management the outlet still has items whose copies come
 	// back one by one; what followed them must not overtake.
 	out.Close(closeGrace, stream.Farewell(why), (*left)(ss))
+	return true
 }
 
 const closeGrace = 2 * time.Second

@@ -142,6 +142,7 @@ func (c *owed) spool() {
 		if err != nil {
 			c.state.And(^uint32(spooling)) // the next sweep tries again
 		} else {
+			srv.current().stats.spooled.Inc()
 			c.pay()
 			if c.state.Or(spooled)&done != 0 {
 				c.unspool()

@@ -3,11 +3,13 @@ package server
 import (
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp/stream"
 )
 
 // stats are the server's metrics.
 type stats struct {
 	stanzas  [3]*metric.Counter // by stanza.Kind, from clients
+	ended    *metric.Counters   // by stream error condition
 	bounced  *metric.Counter
 	unstored *metric.Counter
 	gaps     *metric.Counter
@@ -30,6 +32,7 @@ func newStats(m *metric.Section, s *Server) *stats {
 			stanza.Presence: m.Counter(metric.Desc{Name: "presencesIn", Help: "presence stanzas from clients"}),
 			stanza.IQ:       m.Counter(metric.Desc{Name: "iqsIn", Help: "IQ stanzas from clients"}),
 		},
+		ended:    m.Counters(metric.Desc{Name: "streamErrors", Help: "streams of clients ended with an error, by its condition", Labels: []string{"condition"}, MaxRows: 32}),
 		bounced:  m.Counter(metric.Desc{Name: "bounced", Help: "stanzas answered with an error"}),
 		unstored: m.Counter(metric.Desc{Name: "unstored", Help: "commits of stanzas that failed"}),
 		gaps:     m.Counter(metric.Desc{Name: "archiveGaps", Help: "messages delivered whose archive copy could not be stored"}),
@@ -39,3 +42,7 @@ func newStats(m *metric.Section, s *Server) *stats {
 		lapsed:   m.Counter(metric.Desc{Name: "lapsed", Help: "sessions whose client did not come back to resume them"}),
 	}
 }
+
+// CountError counts a stream that ended with an error before it had a session: its
+// edge told the client.
+func (s *Server) CountError(e *stream.Error) { s.current().stats.ended.With(string(e.Condition)).Inc() }

@@ -67,6 +67,7 @@ type live struct {
 
 type stats struct {
 	accepted, negotiated, failed, panics *metric.Counter
+	scarce, slowed                       *metric.Counter
 }
 
 func (e *edge) Setup(h module.Host) error {
@@ -102,6 +103,8 @@ func (e *edge) Setup(h module.Host) error {
 		negotiated: m.Counter(metric.Desc{Name: "negotiated", Help: "streams that got as far as a session"}),
 		failed:     m.Counter(metric.Desc{Name: "failed", Help: "streams that ended before"}),
 		panics:     m.Counter(metric.Desc{Name: "panics", Help: "sessions ended by a mistake of this program"}),
+		scarce:     m.Counter(metric.Desc{Name: "memoryRefused", Help: "connections refused because memory was scarce"}),
+		slowed:     m.Counter(metric.Desc{Name: "clientsSlowed", Help: "times a client had to wait because it sent faster than it may"}),
 	}
 	m.GaugeFunc(metric.Desc{Name: "connections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
 	m.GaugeFunc(metric.Desc{Name: "unauthenticated", Help: "connections that have not logged in"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
@@ -182,7 +185,10 @@ const (
 func (e *edge) serve(nc net.Conn, w way) {
 	e.stats.accepted.Add(1)
 	if e.host.Pressure() == module.Red {
-		nc.Write([]byte(refusal))
+		e.stats.scarce.Inc()
+		if w != directTLS { // there a client understands nothing before a handshake
+			nc.Write([]byte(refusal))
+		}
 		nc.Close()
 		return
 	}
@@ -206,6 +212,9 @@ func (e *edge) serve(nc net.Conn, w way) {
 	own.stream = s
 	if err := s.Negotiate(e.running, w == directTLS); err != nil {
 		e.stats.failed.Add(1)
+		if told := (*stream.Error)(nil); errors.As(err, &told) {
+			e.server.CountError(told)
+		}
 		if !errors.Is(err, stream.ErrClosed) {
 			e.log.Debug("stream not negotiated", "addr", nc.RemoteAddr(), "cause", err)
 		}

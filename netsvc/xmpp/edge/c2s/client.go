@@ -79,6 +79,7 @@ func (c *client) next(conn *flow.Conn, used int) flow.Next {
 		return flow.Pause
 	}
 	if wait := c.pace.Take(used); wait > 0 {
+		c.edge.stats.slowed.Inc()
 		conn.ResumeAfter(wait)
 		return flow.Pause
 	}
@@ -101,7 +102,7 @@ func (c *client) element(raw []byte, d *desk) {
 }
 
 func (c *client) stanza(raw []byte, el *xmlstream.Element, d *desk) {
-	if !c.mine(el) {
+	if !c.mine(el, d) {
 		c.session.End("invalid-from", "")
 		return
 	}
@@ -114,15 +115,16 @@ func (c *client) stanza(raw []byte, el *xmlstream.Element, d *desk) {
 }
 
 // mine checks the 'from' that a client may set, though it need not: its own, full
-// or bare (RFC 6120 section 8.1.2.1).
-func (c *client) mine(el *xmlstream.Element) bool {
-	from := el.Attr("from")
-	if from == "" {
+// or bare (RFC 6120 section 8.1.2.1). Few spell it otherwise than we told them.
+func (c *client) mine(el *xmlstream.Element, d *desk) bool {
+	from, given := el.Lookup("from")
+	own := c.session.JID()
+	bare := own.Bare()
+	if !given || string(from) == own.String() || string(from) == bare.String() {
 		return true
 	}
-	j, err := jid.Parse(from)
-	own := c.session.JID()
-	return err == nil && (j == own || j == own.Bare())
+	j, err := d.jids.Get(from)
+	return err == nil && (j == own || j == bare)
 }
 
 func number(s string) (uint32, bool) {
@@ -147,7 +149,7 @@ func (c *client) manage(el *xmlstream.Element) {
 		resume := el.Attr("resume")
 		c.session.Enable(resume == "true" || resume == "1", time.Duration(most)*time.Second)
 	case "resume":
-		c.session.End("unsupported-stanza-type", "a stream is resumed before a resource is bound")
+		c.session.ResumeBound(c.epoch)
 	default:
 		c.session.End("unsupported-stanza-type", "")
 	}
