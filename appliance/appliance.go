@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"linnet/netsvc/log"
 	"os"
 	"slices"
 	"sync"
@@ -50,7 +50,7 @@ type Options struct {
 type Appliance struct {
 	opts    Options
 	journal *journal.Journal
-	log     *slog.Logger
+	log     *log.Logger
 	metrics *metric.Set
 	guard   *guard.Guard
 	live    live

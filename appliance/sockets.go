@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"net"
 	"runtime/debug"
 	"slices"
@@ -208,9 +208,9 @@ func (s *sockets) run(o *socket) {
 func (s *sockets) serve(l *module.Listener, c net.Conn) {
 	defer func() {
 		if p := recover(); p != nil {
+			s.panics.Inc() // before the peer can tell
 			c.Close()
-			s.panics.Inc()
-			s.a.log.Error("connection panicked", slog.String("name", l.Name), slog.String("cause", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			s.a.log.Error("connection panicked", "name", l.Name, "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
 	l.Serve(c)

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,7 +44,7 @@ const (
 // Server answers on the socket. Its methods may be called by any goroutine.
 type Server struct {
 	set  func() *command.Set
-	log  *slog.Logger
+	log  *log.Logger
 	ln   *net.UnixListener
 	stop context.CancelFunc
 
@@ -57,7 +57,7 @@ type Server struct {
 // Listen opens the socket in dir, which only one program may do at a time: the caller holds the lock of the
 // store that is in the same directory, and so a socket that is there already is a dead one. set returns the
 // commands of the current generation.
-func Listen(dir string, set func() *command.Set, log *slog.Logger) (*Server, error) {
+func Listen(dir string, set func() *command.Set, log *log.Logger) (*Server, error) {
 	path := filepath.Join(dir, SocketName)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

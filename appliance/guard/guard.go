@@ -10,7 +10,7 @@ package guard
 
 import (
 	"context"
-	"log/slog"
+	"linnet/netsvc/log"
 	"math"
 	"os"
 	"runtime/debug"
@@ -55,7 +55,7 @@ type System interface {
 // Guard watches one process. Safe for concurrent use.
 type Guard struct {
 	system System
-	log    *slog.Logger
+	log    *log.Logger
 	tell   func(module.Pressure)
 	trims  atomic.Pointer[metric.Counter]
 
@@ -75,7 +75,7 @@ type Guard struct {
 
 // New returns a Guard that does nothing yet. tell is called, by one goroutine at a time, when the pressure
 // changes. system is nil for the process itself.
-func New(log *slog.Logger, system System, tell func(module.Pressure)) *Guard {
+func New(log *log.Logger, system System, tell func(module.Pressure)) *Guard {
 	if system == nil {
 		system = process{}
 	}
@@ -230,9 +230,9 @@ func (g *Guard) judge(live uint64) {
 		return
 	}
 	g.pressure.Store(uint32(state))
-	level := slog.LevelInfo
+	level := log.LevelInfo
 	if state > now {
-		level = slog.LevelWarn
+		level = log.LevelWarn
 	}
 	g.log.Log(context.Background(), level, "memory pressure", "pressure", state.String(), "bytes", live, "limit", config.FormatBytes(int64(limit)))
 	g.tell(state)

@@ -2,7 +2,7 @@ package guard
 
 import (
 	"bytes"
-	"log/slog"
+	"linnet/netsvc/log"
 	"math"
 	"slices"
 	"strings"
@@ -88,7 +88,7 @@ func TestStart(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	t.Setenv("GOGC", "")
 	b := &board{}
-	g := New(slog.New(slog.DiscardHandler), b, func(module.Pressure) {})
+	g := New(log.Discard, b, func(module.Pressure) {})
 	g.Start(64*mb, 0)
 	defer g.Stop()
 	if b.limit != 64*mb*60/100 || b.percent != 50 {
@@ -109,7 +109,7 @@ func TestEnvironmentWins(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	t.Setenv("GOGC", "off")
 	b := &board{}
-	g := New(slog.New(slog.DiscardHandler), b, func(module.Pressure) {})
+	g := New(log.Discard, b, func(module.Pressure) {})
 	g.Start(64*mb, 0)
 	defer g.Stop()
 	if b.limit != 0 || b.percent != 0 {
@@ -122,7 +122,7 @@ func TestPressure(t *testing.T) {
 		b := &board{}
 		var told []module.Pressure
 		var log bytes.Buffer
-		g := New(slog.New(slog.NewTextHandler(&log, nil)), b, func(p module.Pressure) { told = append(told, p) })
+		g := New(log.To(&lines, log.LevelInfo), b, func(p module.Pressure) { told = append(told, p) })
 		g.Start(0, 100*mb)
 		defer g.Stop()
 		for _, step := range []struct {
@@ -156,7 +156,7 @@ func TestTrim(t *testing.T) {
 		b.set(20*mb, 20*mb)
 		metrics := metric.NewSet()
 		gen := metrics.NewGeneration()
-		g := New(slog.New(slog.DiscardHandler), b, func(module.Pressure) {})
+		g := New(log.Discard, b, func(module.Pressure) {})
 		g.Declare(gen.Section("memory"))
 		metrics.Use(gen)
 		begin := time.Now()
@@ -215,7 +215,7 @@ func TestTrim(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{}
-		g := New(slog.New(slog.DiscardHandler), b, func(module.Pressure) {})
+		g := New(log.Discard, b, func(module.Pressure) {})
 		g.Start(0, 0)
 		g.Stop()
 		_, before := b.done()

@@ -10,7 +10,7 @@ package journal
 import (
 	"context"
 	"io"
-	"log/slog"
+	"linnet/netsvc/log"
 	"sync"
 )
 
@@ -33,8 +33,8 @@ const (
 
 // Journal is a slog handler's output with a memory. Safe for concurrent use.
 type Journal struct {
-	level slog.LevelVar
-	log   *slog.Logger
+	level log.LevelVar
+	log   *log.Logger
 
 	mu    sync.Mutex
 	out   io.Writer
@@ -58,25 +58,25 @@ func New(out io.Writer) *Journal {
 }
 
 // Log returns the logger whose lines the Journal gets.
-func (j *Journal) Log() *slog.Logger { return j.log }
+func (j *Journal) Log() *log.Logger { return j.log }
 
 // SetLevel sets the least level of lines, from now on.
-func (j *Journal) SetLevel(l slog.Level) { j.level.Set(l) }
+func (j *Journal) SetLevel(l log.Level) { j.level.Set(l) }
 
 // Levels are the names of levels that an operator uses.
 var Levels = []string{"debug", "info", "warn", "error"}
 
 // Level returns the level of that name, one of Levels.
-func Level(name string) slog.Level {
+func Level(name string) log.Level {
 	switch name {
 	case "debug":
-		return slog.LevelDebug
+		return log.LevelDebug
 	case "warn":
-		return slog.LevelWarn
+		return log.LevelWarn
 	case "error":
-		return slog.LevelError
+		return log.LevelError
 	}
-	return slog.LevelInfo
+	return log.LevelInfo
 }
 
 // writer hides Write from the users of a Journal: a Write is one line, as slog's handlers do it.

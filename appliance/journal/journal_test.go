@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +18,7 @@ func TestRing(t *testing.T) {
 	j := New(&out)
 	j.Log().Debug("hidden")
 	j.Log().Info("first", "count", 1)
-	j.SetLevel(slog.LevelDebug)
+	j.SetLevel(log.LevelDebug)
 	j.Log().Debug("second")
 	lines := j.Last(10)
 	if len(lines) != 2 || lines[0].Number != 0 || lines[1].Number != 1 || j.Next() != 2 {
@@ -117,7 +117,7 @@ func TestLevel(t *testing.T) {
 			t.Errorf("%s is %s", name, got)
 		}
 	}
-	if Level("nonsense") != slog.LevelInfo {
+	if Level("nonsense") != log.LevelInfo {
 		t.Error("an unknown level is not info")
 	}
 }
