@@ -1,12 +1,16 @@
 // Package carbons gives all of a user's clients a copy of the conversations each
-// of them has: Message Carbons, XEP-0280 1.0.1.
+// of them has: Message Carbons, XEP-0280 1.0.1, with its recommended rules in full
+// (urn:xmpp:carbons:rules:0).
 //
-// It owns the decision which message is copied to whom. It stores nothing: a copy
-// is for clients that are connected; what they miss, the archive has.
+// It owns the decision which message is copied to whom (rules.go). It stores
+// nothing: a copy is for clients that are connected; what they miss, the archive
+// has.
 package carbons
 
 import (
-	"linnet/netsvc/wire/jid"
+	"slices"
+
+	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
@@ -16,7 +20,6 @@ const (
 	space        = "urn:xmpp:carbons:2"
 	rulesSpace   = "urn:xmpp:carbons:rules:0"
 	forwardSpace = "urn:xmpp:forward:0"
-	hintsSpace   = "urn:xmpp:hints"
 )
 
 func init() {
@@ -28,19 +31,25 @@ func init() {
 	})
 }
 
-type module struct{ enabled xmpp.Flag }
+type module struct {
+	enabled xmpp.Flag
+	recent  xmpp.Key[*recent]
+}
 
 func (m *module) Setup(h xmpp.Host) error {
 	m.enabled = h.Flag("carbons")
+	m.recent = xmpp.NewKey[*recent](h, "carbons")
 	h.IQ(xmpp.IQ{Space: space, Local: "enable", To: xmpp.ToSelf, Feature: space, Set: m.toggle(true)})
 	h.IQ(xmpp.IQ{Space: space, Local: "disable", To: xmpp.ToSelf, Feature: "-", Set: m.toggle(false)})
 	h.Disco().Feature(xmpp.ToHost, space)
 	h.Disco().Feature(xmpp.ToHost|xmpp.ToSelf, rulesSpace)
 	h.Hooks().Sent.Handle.Add("carbons", m.sent)
 	h.Hooks().Fanout.Handle.Add("carbons", m.received)
+	h.Hooks().Undelivered.Handle.Add("carbons", m.received)
 	return nil
 }
 
+// toggle is sections 4 and 5; repeating a request is no error (10.1).
 func (m *module) toggle(on bool) func(*xmpp.Request) {
 	return func(r *xmpp.Request) {
 		if r.Session == nil {
@@ -54,66 +63,73 @@ func (m *module) toggle(on bool) func(*xmpp.Request) {
 
 // sent copies what one client sent to the user's others, section 8.
 func (m *module) sent(t *xmpp.Transit) xmpp.Verdict {
-	if t.Stanza.Kind != stanza.Message || t.Session == nil {
-		return xmpp.Pass
-	}
-	if t.Stanza.To.Bare() == t.Account.JID() || !eligible(t.Stanza) {
+	s, sessions := t.Stanza, t.Account.Sessions()
+	if s.Kind != stanza.Message || len(sessions) < 2 || s.To.Bare() == t.Account.JID() {
 		return xmpp.Pass // to oneself: the others get it as received
 	}
-	own := t.Stanza
+	own := s
 	if t.Own != nil {
 		own = t.Own
 	}
-	for _, s := range t.Account.Sessions() {
-		if s != t.Session && s.Has(m.enabled) {
-			s.Send(carbon("sent", own, s.JID()))
+	var payload []byte
+	for _, to := range sessions {
+		if to == t.Session || !to.Has(m.enabled) {
+			continue
 		}
+		if payload == nil {
+			if !eligible(s) {
+				return xmpp.Pass
+			}
+			payload = wrap("sent", own)
+			m.remember(t.Account, s)
+		}
+		to.Send(stanza.NewMessage(s.Type, "", t.Account.JID(), to.JID(), payload))
 	}
 	return xmpp.Pass
 }
 
-// received copies what was delivered to the clients that it was not delivered to,
-// section 7.
+// received copies what came to the clients that it was not delivered to, section 7:
+// also when it was delivered to none.
 func (m *module) received(t *xmpp.Transit) xmpp.Verdict {
-	if !eligible(t.Stanza) {
-		return xmpp.Pass
-	}
-	for _, s := range t.Account.Sessions() {
-		if s.Has(m.enabled) && s != t.Session && !took(t, s) {
-			s.Send(carbon("received", t.Stanza, s.JID()))
+	s := t.Stanza
+	var payload []byte
+	for _, to := range t.Account.Sessions() {
+		if to == t.Session || !to.Has(m.enabled) || slices.Contains(t.Took, to) {
+			continue
 		}
+		if payload == nil {
+			if again(t) || !m.eligibleIn(t.Account, s) {
+				return xmpp.Pass
+			}
+			payload = wrap("received", s)
+		}
+		to.Send(stanza.NewMessage(s.Type, "", t.Account.JID(), to.JID(), payload))
 	}
 	return xmpp.Pass
 }
 
-func took(t *xmpp.Transit, s xmpp.Session) bool {
-	for _, o := range t.Took {
-		if o == s {
-			return true
-		}
-	}
-	return false
-}
-
-// eligible is section 6.1, a conversation between two people, and section 9, what
-// its sender wants only one client to have. The <private/> mark itself stays: the
-// XEP no longer lets servers take it out.
-func eligible(s *stanza.Stanza) bool {
-	if s.Has(space, "private") || s.Has(hintsSpace, "no-copy") || s.Has(space, "received") || s.Has(space, "sent") {
+// again reports whether the message was delivered before, to a client that went
+// away with it: it was copied then, and the server has stamped it since.
+func again(t *xmpp.Transit) (is bool) {
+	if t.Session != nil || !t.Stanza.Has(stamp.Space, "delay") {
 		return false
 	}
-	switch s.Type {
-	case stanza.Chat:
-		return true
-	case stanza.Normal:
-		return s.Has("jabber:client", "body") || s.Has("urn:xmpp:receipts", "received") || s.Has("urn:xmpp:chat-markers:0", "displayed")
-	}
-	return false
+	t.Stanza.Each(func(space, local string, raw []byte) bool {
+		if space == stamp.Space && local == "delay" {
+			if n, err := xmlstream.Parse(raw, xmlstream.ClientSpace); err == nil {
+				d, err := stamp.ParseDelay(n)
+				is = err == nil && d.From == t.Account.JID().Host()
+			}
+		}
+		return !is
+	})
+	return is
 }
 
-// carbon wraps the message as it was routed.
-func carbon(direction string, s *stanza.Stanza, to jid.JID) *stanza.Stanza {
-	w := xmlstream.NewWriter("jabber:client")
+// wrap makes the copy (XEP-0297) that all clients share: the message as it was
+// routed.
+func wrap(direction string, s *stanza.Stanza) []byte {
+	w := xmlstream.NewWriter(xmlstream.ClientSpace)
 	w.Start(space, direction).Start(forwardSpace, "forwarded").Raw(s.AppendForwarded(nil)).End().End()
-	return stanza.NewMessage(s.Type, "", to.Bare(), to, w.Bytes())
+	return w.Bytes()
 }
