@@ -65,6 +65,16 @@ func (c *Client) Send(xml string) {
 	c.server.fromClient(ss, st.Relay(ss.jid, st.To))
 }
 
+// Deliver puts a stanza into a client's session as it is, past all rules.
+func (s *Server) Deliver(to *Client, xml string) {
+	s.t.Helper()
+	st, err := stanza.Parse([]byte(xml))
+	if err != nil {
+		s.t.Fatalf("%s cannot be delivered: %v", xml, err)
+	}
+	to.session.Send(st)
+}
+
 // Ask sends an IQ and expects the answer.
 func (c *Client) Ask(iq, answer string) {
 	c.server.t.Helper()
@@ -96,9 +106,9 @@ func (c *Client) Resumable() {
 // Resume is a new connection of the client to its session.
 func (c *Client) Resume() {
 	c.session.mu.Lock()
-	defer c.session.mu.Unlock()
 	c.session.addr = "[2001:db8::1]:49153"
-	c.session.active = seconds(time.Now())
+	c.session.mu.Unlock()
+	c.server.Hooks().Resumed.Tell(c.session)
 }
 
 // Lose cuts the client's connection: its session ends, or waits if it can be

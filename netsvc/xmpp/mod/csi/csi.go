@@ -3,7 +3,8 @@
 // changes its screen waits; the first stanza that matters takes it along.
 //
 // The waiting itself, its order and its bound are the session's
-// (xmpp.Hooks.Deliver); this package says what may wait.
+// (xmpp.Hooks.Deliver), which also keeps only the last presence of each resource;
+// this package says what may wait.
 package csi
 
 import (
@@ -13,8 +14,10 @@ import (
 )
 
 const (
-	space      = "urn:xmpp:csi:0"
-	chatStates = "http://jabber.org/protocol/chatstates"
+	space        = "urn:xmpp:csi:0"
+	statesSpace  = "http://jabber.org/protocol/chatstates"
+	carbonsSpace = "urn:xmpp:carbons:2"
+	forwardSpace = "urn:xmpp:forward:0"
 )
 
 func init() {
@@ -26,54 +29,83 @@ func init() {
 	})
 }
 
-type module struct{ inactive xmpp.Flag }
+type module struct {
+	inactive xmpp.Flag
+	presence bool
+	typing   bool
+}
 
 func (m *module) Setup(h xmpp.Host) error {
+	o := h.Options().About("What waits while a client says that nobody looks at it.")
+	o.Bool(&m.presence, "presence", true, "changes of contacts' presence wait")
+	o.Bool(&m.typing, "typing", true, "messages that only say that somebody is typing wait")
 	m.inactive = h.Flag("inactive")
 	h.StreamFeature([]byte("<csi xmlns='" + space + "'/>"))
 	h.Nonza(space, m.state)
 	h.Hooks().Deliver.Add("csi", m.hold)
-	h.Hooks().Resumed.Add("csi", m.activate) // section 5: a resumed stream begins active
+	h.Hooks().Resumed.Add("csi", m.active)
 	return nil
 }
 
+// state is section 4.2. There is no reply.
 func (m *module) state(s xmpp.Session, n *xmlstream.Node) {
 	switch n.Name.Local {
 	case "inactive":
 		s.Set(m.inactive, true)
 	case "active":
-		m.activate(s)
+		m.active(s)
 	}
 }
 
-func (m *module) activate(s xmpp.Session) {
+// active sends what waited before anything else happens on the stream (5.1). A
+// resumed stream begins active, like every other (5.2).
+func (m *module) active(s xmpp.Session) {
 	s.Set(m.inactive, false)
 	s.Flush()
 }
 
-// hold says what may wait: presence, and messages that only say that somebody is
-// typing.
+// hold says what may wait.
 func (m *module) hold(to xmpp.Session, s *stanza.Stanza) bool {
 	if !to.Has(m.inactive) {
 		return false
 	}
 	switch s.Kind {
 	case stanza.Presence:
-		return s.Type == stanza.Available || s.Type == stanza.Unavailable
+		return m.presence && (s.Type == stanza.Available || s.Type == stanza.Unavailable)
 	case stanza.Message:
-		return onlyState(s)
+		return m.typing && s.Type != stanza.TypeError && onlyState(s)
 	}
 	return false
 }
 
+// onlyState reports whether a message, or the one that it is a copy of, says no
+// more than that somebody is typing or has stopped to.
 func onlyState(s *stanza.Stanza) bool {
-	state := false
-	matters := false
-	s.Each(func(space, local string, _ []byte) bool {
+	for _, direction := range []string{"received", "sent"} {
+		if s.Has(carbonsSpace, direction) {
+			copied := s.Node(carbonsSpace, direction).Child(forwardSpace, "forwarded").Child(xmlstream.ClientSpace, "message")
+			return copied != nil && judge(func(f func(space, local string) bool) {
+				for _, n := range copied.Kids {
+					if !f(n.Name.Space, n.Name.Local) {
+						return
+					}
+				}
+			})
+		}
+	}
+	return judge(func(f func(space, local string) bool) {
+		s.Each(func(space, local string, _ []byte) bool { return f(space, local) })
+	})
+}
+
+// judge looks at the children of a message until one matters.
+func judge(each func(func(space, local string) bool)) bool {
+	state, matters := false, false
+	each(func(space, local string) bool {
 		switch {
-		case space == chatStates:
+		case space == statesSpace:
 			state = true
-		case space == "jabber:client" && local == "thread", space == "urn:xmpp:hints":
+		case space == xmlstream.ClientSpace && local == "thread", space == "urn:xmpp:hints", space == "urn:xmpp:sid:0":
 		default:
 			matters = true
 		}
