@@ -8,10 +8,10 @@ package ping
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"linnet/netsvc/module"
-	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
 )
@@ -31,67 +31,99 @@ type extension struct {
 	host     xmpp.Host
 	interval time.Duration
 	timeout  time.Duration
-	pinged   xmpp.Flag
+	pinged   xmpp.Key[time.Time] // when the session was pinged; zero: it was not, or has answered
 	watch    *watch
 }
 
 func (m *extension) Setup(h xmpp.Host) error {
 	m.host = h
-	m.pinged = h.Flag("pinged")
+	m.pinged = xmpp.NewKey[time.Time](h, "pinged")
 	m.watch = module.Live(h, "ping", func() *watch { return new(watch) })
 	o := h.Options().About("XMPP Ping.")
 	o.Duration(&m.interval, "interval", 5*time.Minute, "how long a client may be silent before it is pinged; 0 never pings").Between(0, 24*time.Hour)
 	o.Duration(&m.timeout, "timeout", 30*time.Second, "how long a pinged client has to show a sign of life").Between(time.Second, time.Hour)
-	h.IQ(xmpp.IQ{Space: space, Local: "ping", To: xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost, Get: func(r *xmpp.Request) { r.Result(nil) }})
+	h.IQ(xmpp.IQ{Space: space, Local: "ping", To: xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost, Get: m.pong})
+	h.Hooks().Resumed.Add("ping", func(s xmpp.Session) { m.pinged.Set(s, time.Time{}) })
 	return nil
+}
+
+// pong answers. For an account it answers those only who may know that it is there.
+func (m *extension) pong(r *xmpp.Request) {
+	if r.Account != nil && r.IQ.From.Bare() != r.Account.JID() {
+		if sub, err := m.host.Contacts().Contact(r.Account, r.IQ.From.Bare()); err != nil || !sub.From {
+			r.Refuse(stanza.ServiceUnavailable, "")
+			return
+		}
+	}
+	r.Result(nil)
 }
 
 // watch is the one timer, which goes on over reloads.
-type watch struct{ timer *time.Timer }
-
-func (m *extension) Start(context.Context) error {
-	m.watch.timer = time.AfterFunc(time.Hour, func() {})
-	m.Switch()
-	return nil
+type watch struct {
+	mu    sync.Mutex
+	owner *extension // whose options are in force; nil: nobody's
+	timer *time.Timer
 }
 
 // Switch gives the timer to this generation's options.
-func (m *extension) Switch() {
-	if m.watch.timer == nil {
-		return
-	}
-	m.watch.timer.Stop()
-	if m.interval > 0 {
-		m.watch.timer = time.AfterFunc(m.step(), m.look)
-	}
-}
+func (m *extension) Switch() { m.watch.give(m) }
 
+// Stop implements module.Stopper.
 func (m *extension) Stop(context.Context) error {
-	m.watch.timer.Stop()
+	m.watch.give(nil)
 	return nil
 }
 
-// step is how often all clients are looked at: often enough that nobody is late by
-// more than half the time-out.
-func (m *extension) step() time.Duration { return max(time.Second, min(m.timeout, m.interval)/2) }
+func (w *watch) give(m *extension) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.owner = m
+	if m != nil && m.interval > 0 {
+		w.timer = time.AfterFunc(m.step(), func() { w.turn(m) })
+	}
+}
 
-func (m *extension) look() {
-	now := time.Now()
+// turn looks at all clients, unless the timer was given to somebody else meanwhile.
+func (w *watch) turn(m *extension) {
 	m.host.Server().Online(func(a xmpp.Account) bool {
 		for _, s := range a.Sessions() {
-			switch silent := now.Sub(s.Active()); {
-			case s.RemoteAddr() == "": // waits for its client already
-			case silent < m.interval:
-				s.Set(m.pinged, false)
-			case !s.Has(m.pinged):
-				s.Set(m.pinged, true)
-				s.Send(stanza.NewIQ(stanza.Get, "ping", jid.MustParse(a.JID().Domain()), s.JID(), []byte("<ping xmlns='"+space+"'/>")))
-			case silent >= m.interval+m.timeout:
-				s.Set(m.pinged, false)
-				s.Disconnect()
-			}
+			m.look(s, time.Now())
 		}
 		return true
 	})
-	m.watch.timer.Reset(m.step())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owner == m {
+		w.timer.Reset(m.step())
+	}
+}
+
+// step is how often all clients are looked at: often enough that none is late by
+// more than half the time-out.
+func (m *extension) step() time.Duration { return max(time.Second, min(m.timeout, m.interval)/2) }
+
+// look pings a client that was silent for long, and gives up one that was pinged and
+// did not stir. A session without a connection waits for its client already.
+func (m *extension) look(s xmpp.Session, now time.Time) {
+	if s.RemoteAddr() == "" {
+		return
+	}
+	active, pinged := s.Active(), m.pinged.Of(s)
+	switch {
+	case !pinged.IsZero() && active.Before(pinged):
+		if now.Sub(pinged) >= m.timeout {
+			m.pinged.Set(s, time.Time{})
+			s.Disconnect()
+		}
+	case now.Sub(active) >= m.interval:
+		// In whole seconds, as the session's sign of life is: an answer within the
+		// same second is not before the ping.
+		m.pinged.Set(s, now.Truncate(time.Second))
+		s.Send(stanza.NewIQ(stanza.Get, "ping", s.JID().Host(), s.JID(), []byte("<ping xmlns='"+space+"'/>")))
+	case !pinged.IsZero():
+		m.pinged.Set(s, time.Time{})
+	}
 }
