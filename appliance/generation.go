@@ -174,7 +174,7 @@ func (r *runtime) Live(name string, make func() any) any {
 	return v
 }
 
-func (r *runtime) Log() *log.Logger                         { return r.a.log }
+func (r *runtime) Log() *log.Logger                          { return r.a.log }
 func (r *runtime) Store() *store.Store                       { return r.a.store }
 func (r *runtime) Commands() *command.Set                    { return r.g.commands }
 func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.a.metrics.Walk(emit) }

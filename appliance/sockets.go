@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"net"
 	"runtime/debug"
 	"slices"

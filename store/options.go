@@ -1,7 +1,7 @@
 package store
 
 import (
-	"log/slog"
+	"linnet/netsvc/log"
 	"time"
 
 	"linnet/store/table"
@@ -43,7 +43,7 @@ type Options struct {
 	SnapshotKeep int
 
 	// Log gets what the operator should know; nil discards it.
-	Log *slog.Logger
+	Log *log.Logger
 }
 
 func (o *Options) defaults() {
@@ -57,7 +57,7 @@ func (o *Options) defaults() {
 		o.SnapshotKeep = 2
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = log.Discard
 	}
 }
 

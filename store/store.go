@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,7 +23,7 @@ const (
 // Store is an open pair of files. All methods may be called from any goroutine.
 type Store struct {
 	opt    Options
-	log    *slog.Logger
+	log    *log.Logger
 	lock   *os.File // the directory, locked
 	tables map[string]*tableState
 	main   *file

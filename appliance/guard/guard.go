@@ -9,7 +9,6 @@
 package guard
 
 import (
-	"context"
 	"linnet/netsvc/log"
 	"math"
 	"os"
@@ -234,7 +233,7 @@ func (g *Guard) judge(live uint64) {
 	if state > now {
 		level = log.LevelWarn
 	}
-	g.log.Log(context.Background(), level, "memory pressure", "pressure", state.String(), "bytes", live, "limit", config.FormatBytes(int64(limit)))
+	g.log.Log(level, "memory pressure", "pressure", state.String(), "bytes", live, "limit", config.FormatBytes(int64(limit)))
 	g.tell(state)
 }
 

@@ -121,7 +121,7 @@ func TestPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{}
 		var told []module.Pressure
-		var log bytes.Buffer
+		var lines bytes.Buffer
 		g := New(log.To(&lines, log.LevelInfo), b, func(p module.Pressure) { told = append(told, p) })
 		g.Start(0, 100*mb)
 		defer g.Stop()
@@ -144,8 +144,8 @@ func TestPressure(t *testing.T) {
 		if !slices.Equal(told, want) {
 			t.Errorf("told %v, want %v", told, want)
 		}
-		if n := strings.Count(log.String(), "level=WARN"); n != 3 {
-			t.Errorf("%d warnings, want 3:\n%s", n, log.String())
+		if n := strings.Count(lines.String(), "level=WARN"); n != 3 {
+			t.Errorf("%d warnings, want 3:\n%s", n, lines.String())
 		}
 	})
 }

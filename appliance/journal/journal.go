@@ -1,7 +1,7 @@
 // Package journal is where log lines go: to a writer, and to a ring in memory that `linnet ctl log show`
 // reads on a device that has no disk to log to.
 //
-// It owns the handler, the level and the ring. What may stand in a line is a house rule: the message is the
+// It owns the level and the ring. What may stand in a line is a house rule: the message is the
 // event in a few words, everything else is an attribute under one of Keys, contents of stanzas never appear,
 // addresses of people appear at the level debug only (the audit of commands excepted), and secrets have
 // types that print stars.
@@ -12,6 +12,7 @@ import (
 	"io"
 	"linnet/netsvc/log"
 	"sync"
+	"sync/atomic"
 )
 
 // Keys are the attribute keys of the program, so that a search finds every line about one thing.
@@ -31,9 +32,9 @@ const (
 	maxLine   = 4 << 10  // of one line; a longer one is cut
 )
 
-// Journal is a slog handler's output with a memory. Safe for concurrent use.
+// Journal is where a logger's lines go, with a memory. Safe for concurrent use.
 type Journal struct {
-	level log.LevelVar
+	level atomic.Int32 // a log.Level
 	log   *log.Logger
 
 	mu    sync.Mutex
@@ -53,7 +54,7 @@ type Line struct {
 // New returns a Journal that writes to out as well, unless that is nil.
 func New(out io.Writer) *Journal {
 	j := &Journal{out: out}
-	j.log = slog.New(slog.NewTextHandler(writer{j}, &slog.HandlerOptions{Level: &j.level}))
+	j.log = log.New(sink{j})
 	return j
 }
 
@@ -61,7 +62,7 @@ func New(out io.Writer) *Journal {
 func (j *Journal) Log() *log.Logger { return j.log }
 
 // SetLevel sets the least level of lines, from now on.
-func (j *Journal) SetLevel(l log.Level) { j.level.Set(l) }
+func (j *Journal) SetLevel(l log.Level) { j.level.Store(int32(l)) }
 
 // Levels are the names of levels that an operator uses.
 var Levels = []string{"debug", "info", "warn", "error"}
@@ -79,17 +80,16 @@ func Level(name string) log.Level {
 	return log.LevelInfo
 }
 
-// writer hides Write from the users of a Journal: a Write is one line, as slog's handlers do it.
-type writer struct{ j *Journal }
+// sink hides the methods of log.Sink from the users of a Journal.
+type sink struct{ j *Journal }
 
-func (w writer) Write(b []byte) (int, error) {
-	j := w.j
+func (s sink) Enabled(l log.Level) bool { return int32(l) >= s.j.level.Load() }
+
+func (s sink) Line(_ log.Level, b []byte) {
+	j := s.j
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	text := b
-	if n := len(text); n > 0 && text[n-1] == '\n' {
-		text = text[:n-1]
-	}
 	if len(text) > maxLine {
 		text = text[:maxLine]
 	}
@@ -105,9 +105,8 @@ func (w writer) Write(b []byte) (int, error) {
 		j.more = nil
 	}
 	if j.out != nil {
-		_, _ = j.out.Write(b) // a log that cannot be written must not stop the program
+		_, _ = j.out.Write(append(b, '\n')) // a log that cannot be written must not stop the program
 	}
-	return len(b), nil
 }
 
 // Last returns the newest lines, at most n.

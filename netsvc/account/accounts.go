@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"log/slog"
+	"linnet/netsvc/log"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,7 +25,7 @@ const secretName = "salts"
 type Accounts struct {
 	tables  tables
 	store   *store.Store
-	log     *slog.Logger
+	log     *log.Logger
 	hosts   []string
 	secret  []byte
 	cache   *cache
@@ -54,7 +54,7 @@ const (
 
 // New returns Accounts that has its tables and knows nothing yet: for Setup.
 func New() *Accounts {
-	a := &Accounts{tables: newTables(), derive: make(chan struct{}, 1), log: slog.New(slog.DiscardHandler)}
+	a := &Accounts{tables: newTables(), derive: make(chan struct{}, 1), log: log.Discard}
 	a.options.Store(&Options{})
 	a.pending.accounts = a
 	return a
@@ -64,7 +64,7 @@ func New() *Accounts {
 func (a *Accounts) Tables() []*table.Table { return a.tables.all() }
 
 // Open takes the store in use. hosts are the served domains.
-func (a *Accounts) Open(ctx context.Context, s *store.Store, log *slog.Logger, hosts []string, o Options) error {
+func (a *Accounts) Open(ctx context.Context, s *store.Store, log *log.Logger, hosts []string, o Options) error {
 	a.store, a.log, a.hosts = s, log, slices.Clone(hosts)
 	a.Use(o)
 	n := o.Cache

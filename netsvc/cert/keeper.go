@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"net/netip"
 	"slices"
 	"sync"
@@ -42,7 +42,7 @@ type Options struct {
 
 	Now   func() time.Time // nil = time.Now
 	Built time.Time        // a clock before it is unset
-	Log   *slog.Logger     // nil = silent
+	Log   *log.Logger     // nil = silent
 }
 
 func (o *Options) now() time.Time {
@@ -81,7 +81,7 @@ func (k *Keeper) Use(o Options) error {
 		o.Now = time.Now
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+		o.Log = log.Discard
 	}
 	o.Life = cmp.Or(o.Life, DefaultLife)
 	s, err := build(o)

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
+	"linnet/netsvc/log"
 	"strings"
 	"testing"
 	"time"
@@ -20,10 +20,10 @@ type door struct {
 	metrics *metric.Set
 }
 
-func newDoor(level slog.Level, commands ...Command) *door {
+func newDoor(level log.Level, commands ...Command) *door {
 	d := &door{metrics: metric.NewSet()}
 	g := d.metrics.NewGeneration()
-	d.Set = NewSet(slog.New(slog.NewTextHandler(&d.log, &slog.HandlerOptions{Level: level})), g.Section("command"))
+	d.Set = NewSet(log.To(&d.log, level), g.Section("command"))
 	for _, c := range commands {
 		d.Add(c)
 	}
@@ -96,7 +96,7 @@ func TestArguments(t *testing.T) {
 		{"too many", Values{"jid": {"a@b"}, "lines": make([]string, maxMany+1)}, "lines", "at most"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := newDoor(slog.LevelInfo, everything)
+			d := newDoor(log.LevelInfo, everything)
 			_, err := d.Run(t.Context(), operator, "try all", tc.args)
 			if tc.arg == "" {
 				if err != nil {
@@ -119,7 +119,7 @@ func TestCallValues(t *testing.T) {
 	var got *Call
 	c := everything
 	c.Run = func(_ context.Context, call *Call) (*Result, error) { got = call; return nil, nil }
-	d := newDoor(slog.LevelInfo, c)
+	d := newDoor(log.LevelInfo, c)
 	r, err := d.Run(t.Context(), operator, "http://example.org/try", Values{"jid": {"A@Example.org"}, "jids": {"b@c", "d@e"}, "bool": {"true"}, "duration": {"1m30s"}, "lines": {"x", "y"}})
 	if err != nil || r == nil || !r.IsEmpty() {
 		t.Fatalf("%v, %v", r, err)
@@ -177,7 +177,7 @@ func TestDoor(t *testing.T) {
 		{"panic", admin, "panics", Internal, false, "command panicked"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d := newDoor(slog.LevelInfo, commands...)
+			d := newDoor(log.LevelInfo, commands...)
 			r, err := d.Run(t.Context(), tc.caller, tc.command, nil)
 			if (err == nil) != tc.ok || err != nil && ReasonOf(err) != tc.want {
 				t.Errorf("error %v, reason %v", err, ReasonOf(err))
@@ -201,7 +201,7 @@ func TestDoor(t *testing.T) {
 			}
 		})
 	}
-	d := newDoor(slog.LevelInfo, commands...)
+	d := newDoor(log.LevelInfo, commands...)
 	if n := len(d.For(Caller{Role: User})); n != 4 {
 		t.Errorf("a user is offered %d commands", n)
 	}
@@ -217,7 +217,7 @@ func TestAuditHidesSecrets(t *testing.T) {
 		{"jid": {"a@b"}, "pasword": {"hush"}},
 		{"password": {"hush", "hush"}, "jid": {"a@b"}},
 	} {
-		d := newDoor(slog.LevelDebug, everything)
+		d := newDoor(log.LevelDebug, everything)
 		_, err := d.Run(t.Context(), operator, "try all", args)
 		if strings.Contains(d.log.String(), "hush") || err != nil && strings.Contains(err.Error(), "hush") {
 			t.Errorf("a password shows: %v\n%s", err, d.log.String())
@@ -226,7 +226,7 @@ func TestAuditHidesSecrets(t *testing.T) {
 			t.Errorf("the audit lacks the rest: %s", d.log.String())
 		}
 	}
-	d := newDoor(slog.LevelDebug, everything)
+	d := newDoor(log.LevelDebug, everything)
 	if _, err := d.Run(t.Context(), operator, "try all", Values{"jid": {"a@b"}, "text": {strings.Repeat("é", 101)}}); err != nil {
 		t.Fatal(err)
 	}
@@ -244,7 +244,7 @@ func TestStream(t *testing.T) {
 		}
 		return Table(Column{Name: "n", Kind: Int}).Row("3"), nil
 	}}
-	d := newDoor(slog.LevelInfo, c)
+	d := newDoor(log.LevelInfo, c)
 	r, err := d.Run(t.Context(), operator, "count", nil)
 	if err != nil || string(r.AppendJSON(nil)) != `[{"n":1},{"n":2},{"n":3}]` {
 		t.Errorf("Run gathers %s, %v", r.AppendJSON(nil), err)
@@ -284,16 +284,16 @@ func TestMistakes(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := good()
 			tc.change(&c)
-			d := newDoor(slog.LevelInfo, c)
+			d := newDoor(log.LevelInfo, c)
 			if d.Err() == nil || len(d.All()) != 0 {
 				t.Errorf("Err() = %v with %d commands", d.Err(), len(d.All()))
 			}
 		})
 	}
-	if d := newDoor(slog.LevelInfo, good(), good()); d.Err() == nil {
+	if d := newDoor(log.LevelInfo, good(), good()); d.Err() == nil {
 		t.Error("a command declared twice is no mistake")
 	}
-	if d := newDoor(slog.LevelInfo, good()); d.Err() != nil {
+	if d := newDoor(log.LevelInfo, good()); d.Err() != nil {
 		t.Error(d.Err())
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -18,14 +18,14 @@ import (
 // Set is the commands of one generation. It is filled by one goroutine while the services are set up;
 // after that it is constant and safe for concurrent use.
 type Set struct {
-	log      *slog.Logger
+	log      *log.Logger
 	runs     *metric.Counters
 	commands []*Command // sorted by name
 	errs     []error
 }
 
 // NewSet returns an empty Set that writes its audit to log and counts in section.
-func NewSet(log *slog.Logger, section *metric.Section) *Set {
+func NewSet(log *log.Logger, section *metric.Section) *Set {
 	return &Set{log: log, runs: section.Counters(metric.Desc{
 		Name: "commandRuns", Help: "Commands run, by name and outcome.", Labels: []string{"command", "outcome"}, MaxRows: 256,
 	})}
@@ -112,7 +112,7 @@ func (s *Set) Stream(ctx context.Context, caller Caller, name string, args Value
 			result, err = s.protected(ctx, call)
 		}
 	}
-	s.audit(ctx, call, args, err, time.Since(begin))
+	s.audit(call, args, err, time.Since(begin))
 	if err == nil && result == nil {
 		result = &Result{}
 	}
@@ -132,29 +132,25 @@ func (s *Set) protected(ctx context.Context, call *Call) (result *Result, err er
 
 // audit writes who did what by which way and how it ended. Reading leaves a line at the debug level only,
 // so that a monitor does not fill the log.
-func (s *Set) audit(ctx context.Context, call *Call, args Values, err error, took time.Duration) {
+func (s *Set) audit(call *Call, args Values, err error, took time.Duration) {
 	c, outcome := call.Command, "ok"
 	if err != nil {
 		outcome = ReasonOf(err).String()
 	}
 	s.runs.With(c.Name, outcome).Inc()
-	level := slog.LevelInfo
+	level := log.LevelInfo
 	if c.Effect == Read && ReasonOf(err) != Forbidden {
-		level = slog.LevelDebug
+		level = log.LevelDebug
 	}
 	if err != nil && outcome == Internal.String() {
-		level = slog.LevelError
+		level = log.LevelError
 	}
-	if !s.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("who", call.Caller.who()), slog.String("via", call.Caller.Via),
-		slog.String("command", c.Name), slog.String("args", c.publicArgs(args)), slog.String("outcome", outcome),
-		slog.Duration("took", took)}
+	attrs := []any{"who", call.Caller.who(), "via", call.Caller.Via, "command", c.Name, "args", c.publicArgs(args),
+		"outcome", outcome, "took", took}
 	if err != nil {
-		attrs = append(attrs, slog.String("cause", err.Error()))
+		attrs = append(attrs, "cause", err)
 	}
-	s.log.LogAttrs(ctx, level, "command", attrs...)
+	s.log.Log(level, "command", attrs...)
 }
 
 // publicArgs renders arguments without secrets, in the order of their declaration. What the command does

@@ -3,7 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 	"math"
 	"os"
 	"path/filepath"
@@ -200,13 +200,13 @@ func TestSizes(t *testing.T) {
 
 func TestSecret(t *testing.T) {
 	s := NewSecret("hush")
-	for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), fmt.Sprintf("%+v", struct{ S Secret }{s}), s.LogValue().String()} {
+	for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), fmt.Sprintf("%+v", struct{ S Secret }{s})} {
 		if strings.Contains(shown, "hush") || strings.Contains(shown, "68757368") {
 			t.Errorf("a secret shows: %s", shown)
 		}
 	}
 	var b strings.Builder
-	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "secret", s)
+	log.To(&b, log.LevelInfo).Info("x", "secret", s)
 	if strings.Contains(b.String(), "hush") {
 		t.Errorf("a secret is logged: %s", b.String())
 	}

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net"
 	"net/netip"
@@ -37,9 +36,6 @@ func (s Secret) GoString() string { return stars }
 
 // Format keeps every other verb from showing it.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(stars)) }
-
-// LogValue keeps a log from showing it.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(stars) }
 
 // maxSecretFile bounds what is read of a file that holds a secret.
 const maxSecretFile = 64 << 10

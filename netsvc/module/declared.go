@@ -3,7 +3,7 @@ package module
 import (
 	"errors"
 	"fmt"
-	"log/slog"
+	"linnet/netsvc/log"
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
@@ -114,7 +114,7 @@ func (h *host) Table(t *table.Table) { h.service.Tables = append(h.service.Table
 
 func (h *host) Listen(l *Listener) { h.service.Listeners = append(h.service.Listeners, l) }
 
-func (h *host) Log() *slog.Logger { return h.Runtime.Log().With("service", h.name) }
+func (h *host) Log() *log.Logger { return h.Runtime.Log().With("service", h.name) }
 
 // Still is a Runtime in which nothing runs: there is no store and no device, the log goes nowhere. Not safe
 // for concurrent use. A fake for tests can be built on it by embedding.
@@ -126,7 +126,7 @@ type Still struct {
 // NewStill returns a Runtime without any state.
 func NewStill() *Still {
 	return &Still{live: make(map[string]any),
-		commands: command.NewSet(slog.New(slog.DiscardHandler), metric.NewSet().NewGeneration().Section("still"))}
+		commands: command.NewSet(log.Discard, metric.NewSet().NewGeneration().Section("still"))}
 }
 
 // Live makes the state of that name when it is asked for first.
@@ -137,7 +137,7 @@ func (s *Still) Live(key string, make func() any) any {
 	return s.live[key]
 }
 
-func (s *Still) Log() *slog.Logger                    { return slog.New(slog.DiscardHandler) }
+func (s *Still) Log() *log.Logger                    { return log.Discard }
 func (s *Still) Store() *store.Store                  { return nil }
 func (s *Still) Site() *Site                          { return nil }
 func (s *Still) Commands() *command.Set               { return s.commands }

@@ -2,7 +2,7 @@ package module
 
 import (
 	"context"
-	"log/slog"
+	"linnet/netsvc/log"
 	"net"
 	"slices"
 	"strings"
@@ -77,7 +77,7 @@ type Site struct {
 // Runtime is the part of a Host that is there before and after Setup; see Host for its methods.
 type Runtime interface {
 	Live(name string, make func() any) any
-	Log() *slog.Logger
+	Log() *log.Logger
 	Store() *store.Store
 	Site() *Site
 	Commands() *command.Set
@@ -113,7 +113,7 @@ type Host interface {
 	Live(name string, make func() any) any
 
 	// Log returns the logger with the name of the service. At any time.
-	Log() *slog.Logger
+	Log() *log.Logger
 	// Store returns the store; nil until Start, and in a Recorder. At any time after that.
 	Store() *store.Store
 	// Site returns what is known about the node; nil until Start. At any time after that.

@@ -1,7 +1,7 @@
 package xmpp
 
 import (
-	"log/slog"
+	"linnet/netsvc/log"
 	"sync/atomic"
 
 	"linnet/netsvc/wire/stanza"
@@ -43,12 +43,12 @@ type Request struct {
 	Host    string  // the addressed domain
 
 	reply    func(*stanza.Stanza)
-	log      *slog.Logger
+	log      *log.Logger
 	answered atomic.Bool
 }
 
 // NewRequest is for the server and for tests: reply gets the one answer.
-func NewRequest(iq *stanza.Stanza, by Session, of Account, host string, log *slog.Logger, reply func(*stanza.Stanza)) *Request {
+func NewRequest(iq *stanza.Stanza, by Session, of Account, host string, log *log.Logger, reply func(*stanza.Stanza)) *Request {
 	if of != nil {
 		of.Retain()
 	}

@@ -5,7 +5,7 @@ package moduletest
 
 import (
 	"context"
-	"log/slog"
+	"linnet/netsvc/log"
 	"sync"
 	"testing"
 
@@ -22,7 +22,7 @@ type Options struct {
 	// line would give them.
 	Values map[string]string
 	Site   *module.Site
-	Log    *slog.Logger
+	Log    *log.Logger
 	// NoStore leaves the store out, for services that have no tables.
 	NoStore bool
 }
@@ -45,7 +45,7 @@ func Start(t testing.TB, info module.Info, opts Options) *Running {
 		opts.Site = &module.Site{Domains: []string{"example.org"}, Data: t.TempDir(), Version: "test"}
 	}
 	if opts.Log == nil {
-		opts.Log = slog.New(slog.DiscardHandler)
+		opts.Log = log.Discard
 	}
 	r := &Running{t: t, opts: opts, info: info, metrics: metric.NewSet(), runtime: &runtime{opts: &opts, live: make(map[string]any)}}
 	r.runtime.metrics = r.metrics
@@ -187,7 +187,7 @@ func (r *runtime) Live(key string, make func() any) any {
 	return r.live[key]
 }
 
-func (r *runtime) Log() *slog.Logger                         { return r.opts.Log }
+func (r *runtime) Log() *log.Logger                         { return r.opts.Log }
 func (r *runtime) Store() *store.Store                       { return r.store }
 func (r *runtime) Site() *module.Site                        { return r.opts.Site }
 func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.metrics.Walk(emit) }

@@ -2,7 +2,7 @@ package server
 
 import (
 	"errors"
-	"log/slog"
+	"linnet/netsvc/log"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +18,7 @@ import (
 // Server is the live part of the XMPP server: it outlives generations. Its
 // methods are safe for concurrent use.
 type Server struct {
-	log         *slog.Logger
+	log         *log.Logger
 	store       *store.Store
 	accounts    *users.Accounts
 	hosts       []string // served domains; fixed while the server runs

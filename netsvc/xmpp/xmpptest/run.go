@@ -3,7 +3,7 @@ package xmpptest
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"linnet/netsvc/log"
 	"testing"
 	"testing/synctest"
 
@@ -25,7 +25,7 @@ type Options struct {
 	Values     map[string]string // options by section and name: "xmpp.ping/interval": "60s"
 	Data       string            // the directory of the store; "" takes one of the test's
 	Extensions []xmpp.Info       // instead of xmpp.All
-	Log        *slog.Logger      // nil logs to the test
+	Log        *log.Logger       // nil logs to the test
 }
 
 // Test runs f in a bubble of fake time (testing/synctest) with a server of its own.
@@ -66,7 +66,7 @@ func start(t testing.TB, o Options) *Server {
 		o.Data = t.TempDir()
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		o.Log = log.To(t.Output(), log.LevelInfo)
 	}
 	s := newServer(t, o)
 	s.running = moduletest.Start(t, module.Info{

@@ -2,7 +2,7 @@ package xmpptest
 
 import (
 	"context"
-	"log/slog"
+	"linnet/netsvc/log"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,7 +22,7 @@ import (
 type Server struct {
 	t          testing.TB
 	hosts      []string
-	log        *slog.Logger
+	log        *log.Logger
 	running    *moduletest.Running
 	accounts   *account.Accounts
 	store      atomic.Pointer[store.Store]

@@ -9,7 +9,7 @@ package c2s
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"linnet/netsvc/log"
 	"net"
 	"sync"
 	"time"
@@ -50,7 +50,7 @@ type edge struct {
 	server  *server.Server
 	store   *store.Store
 	running context.Context
-	log     *slog.Logger
+	log     *log.Logger
 	streams [2]stream.Options // by whether TLS is there from the start or to be had; and the plain port's
 	stats   *stats
 }
