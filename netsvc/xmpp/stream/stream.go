@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -110,6 +111,7 @@ type Stream struct {
 	JID jid.JID
 
 	taken    int       // bytes at the front of buf that were used
+	begun    bool      // the scanner is within an item
 	elements int       // taken from the client so far
 	greeted  bool      // our header of the present stream has been sent
 	host     string    // the domain that the client named
@@ -212,12 +214,16 @@ func (s *Stream) run(ctx context.Context, direct bool) error {
 func (s *Stream) next(ctx context.Context) (xmlstream.Event, error) {
 	s.used()
 	for {
+		if !s.greeted && !s.begun {
+			s.skipSpace()
+		}
 		if s.buf.Len() > 0 {
 			ev, n, err := s.scan.Scan(s.buf.Bytes())
 			if err != nil || ev != xmlstream.EventMore {
-				s.taken = n
+				s.taken, s.begun = n, false
 				return ev, err
 			}
+			s.begun = true
 		}
 		if err := s.fill(ctx); err != nil {
 			return 0, err
@@ -239,6 +245,15 @@ func (s *Stream) fill(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// skipSpace drops white space in front of a header. No XML declaration may follow
+// it, but some clients end their last element of the stream before with a line feed,
+// and begin the next one with a declaration.
+func (s *Stream) skipSpace() {
+	b := s.buf.Bytes()
+	n := len(b) - len(bytes.TrimLeft(b, " \t\r\n"))
+	s.buf.Discard(n)
 }
 
 // used gives back the bytes of the last item.
