@@ -1,11 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -298,19 +300,15 @@ func Snapshots(dir string) ([]Snapshot, error) {
 			continue
 		}
 		snap := Snapshot{Path: filepath.Join(dir, e.Name())}
-		if _, err := fmt.Sscanf(name, "%d-", &snap.Seq); err != nil {
+		number, _, _ := strings.Cut(name, "-")
+		if snap.Seq, err = strconv.ParseUint(number, 10, 64); err != nil {
 			continue
 		}
 		if info, err := e.Info(); err == nil {
 			snap.Time, snap.Size = info.ModTime(), info.Size()
-			snaps = append(snaps, snap)
+			at, _ := slices.BinarySearchFunc(snaps, snap.Seq, func(s Snapshot, seq uint64) int { return cmp.Compare(seq, s.Seq) })
+			snaps = slices.Insert(snaps, at, snap)
 		}
 	}
-	slices.SortFunc(snaps, func(a, b Snapshot) int {
-		if a.Seq > b.Seq {
-			return -1
-		}
-		return 1
-	})
 	return snaps, nil
 }

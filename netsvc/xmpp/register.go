@@ -5,22 +5,17 @@ import (
 	"strings"
 )
 
-var registered []Info
+var registered []Info // sorted by name
 
 // Register adds an extension's factory; called from init functions only. A name
 // registered twice is a programming error and panics.
 func Register(i Info) {
-	for _, r := range registered {
-		if r.Name == i.Name {
-			panic("xmpp: extension registered twice: " + i.Name)
-		}
+	at, found := slices.BinarySearchFunc(registered, i.Name, func(r Info, name string) int { return strings.Compare(r.Name, name) })
+	if found {
+		panic("xmpp: extension registered twice: " + i.Name)
 	}
-	registered = append(registered, i)
+	registered = slices.Insert(registered, at, i)
 }
 
 // All returns the extensions of this build, sorted by name.
-func All() []Info {
-	all := slices.Clone(registered)
-	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
+func All() []Info { return slices.Clone(registered) }
