@@ -1,6 +1,6 @@
 // Package disco says what this server and its accounts are and can do: Service
-// Discovery, XEP-0030 2.5.0, with the contact addresses of XEP-0157 1.1.1 and the
-// capabilities hash of XEP-0115 1.6.0 for the stream features.
+// Discovery, XEP-0030 2.5.0, with the extended information of XEP-0128 1.0.1 and
+// the contact addresses of XEP-0157 1.1.1.
 //
 // It owns the answers only: what is in them was declared by the extensions
 // (xmpp.Discoveries).
@@ -21,7 +21,7 @@ func init() {
 	xmpp.Register(xmpp.Info{
 		Name:    "disco",
 		Summary: "says what the server is and can do",
-		Specs:   []string{"XEP-0030 2.5.0", "XEP-0115 1.6.0", "XEP-0128 1.0.1", "XEP-0157 1.1.1"},
+		Specs:   []string{"XEP-0030 2.5.0", "XEP-0128 1.0.1", "XEP-0157 1.1.1"},
 		New:     func() xmpp.Module { return new(module) },
 	})
 }
@@ -67,9 +67,9 @@ func scope(r *xmpp.Request) xmpp.Scope {
 	return xmpp.ToAccount
 }
 
-// allowed keeps strangers from finding out who exists: XEP-0030 section 8 and RFC
-// 6121 section 8.5.1 want the same answer for an account that hides and one that is
-// not there.
+// allowed keeps strangers from finding out who exists, XEP-0030 section 8. What an
+// account that is not there answers is RFC 6121's to say (8.5.1), for items too:
+// one that hides must not differ from it by an empty list.
 func (m *module) allowed(r *xmpp.Request) bool {
 	if scope(r) != xmpp.ToAccount {
 		return true
