@@ -18,12 +18,16 @@ func (g *generation) ownPresence(ss *Session, s *stanza.Stanza) {
 			g.bounce(s, stanza.NewError(stanza.BadRequest, "priority must be an integer from -128 to 127"))
 			return
 		}
+		ss.status.Store(nil)
 		old := ss.presence.Swap(&presence{s, priority})
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Now: s})
 		if old == nil {
 			g.hooks.Available.Tell(ss)
 		}
 	case stanza.Unavailable:
+		if n := s.Node("jabber:client", "status"); n != nil {
+			ss.status.Store(&n.Text)
+		}
 		if old := ss.presence.Swap(nil); old != nil {
 			g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.stanza, Leaving: s})
 		}

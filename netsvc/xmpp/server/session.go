@@ -23,6 +23,7 @@ type Session struct {
 	slots    xmpp.Slots
 	flags    atomic.Uint32
 	presence atomic.Pointer[presence]
+	status   atomic.Pointer[string] // of the client's last unavailable presence
 	since    int64        // Unix seconds
 	active   atomic.Int64 // Unix seconds
 
@@ -313,13 +314,16 @@ func (ss *Session) leave() {
 	ss.drain()
 	ss.account.Decide(func() { ss.account.remove(ss) })
 	g := ss.server.current()
-	status := ""
 	if old := ss.presence.Swap(nil); old != nil {
 		gone := stanza.NewPresence(stanza.Unavailable, "", ss.jid, jid.JID{}, nil)
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.stanza, Leaving: gone})
 	}
 	g.hooks.Ended.Tell(ss)
 	if len(ss.account.Sessions()) == 0 {
+		status := ""
+		if p := ss.status.Load(); p != nil {
+			status = *p
+		}
 		ss.server.accounts.LoggedOut(ss.account.id, status)
 	}
 	ss.server.sessions.Add(-1)
