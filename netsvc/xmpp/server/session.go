@@ -24,8 +24,8 @@ type Session struct {
 	flags    atomic.Uint32
 	presence atomic.Pointer[presence]
 	status   atomic.Pointer[string] // of the client's last unavailable presence
-	since    int64        // Unix seconds
-	active   atomic.Int64 // Unix seconds
+	since    int64                  // Unix seconds
+	active   atomic.Int64           // Unix seconds
 
 	ended atomic.Bool // or about to: new messages only pass through
 
