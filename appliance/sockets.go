@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"linnet/netsvc/flow"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 )
@@ -54,10 +55,6 @@ type socket struct {
 	ln        net.Listener
 	accepting bool
 }
-
-// Keep-alive of idle connections: seldom enough not to wake a phone's radio for it, often enough that a
-// connection whose other end is gone does not stay for days.
-var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Minute, Interval: time.Minute, Count: 4}
 
 // bind opens what g listens on and is not open yet. The result undoes it, for a generation that fails.
 func (s *sockets) bind(g *generation) (undo func(), err error) {
@@ -117,8 +114,7 @@ func (s *sockets) makeRoom(g *generation, at address) (closed []address) {
 }
 
 func (s *sockets) listen(at address) (*socket, error) {
-	config := net.ListenConfig{KeepAliveConfig: keepAlive}
-	ln, err := config.Listen(context.Background(), "tcp", at.addr)
+	ln, err := flow.Listen(context.Background(), at.addr)
 	if err != nil {
 		return nil, err
 	}

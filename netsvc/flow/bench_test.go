@@ -174,29 +174,35 @@ func benchServer(mode string) {
 			}()
 		}
 	}
-	l := &Listener{Pump: NewPump(Options{})}
-	if mode == "bare" {
-		l.Pump = nil
+	var pump *Pump
+	if mode != "bare" {
+		pump = NewPump(Options{})
 	}
-	if secured {
-		l.TLS = config
-	}
-	l.Handle = func(c *Conn) {
-		u := &benchUser{conn: c}
-		if mode == "serve" {
-			c.Serve(&u.buffer, u)
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
 			return
 		}
-		go func() { // not on the stack that did the handshake
-			for {
-				err := c.Fill(&u.buffer)
-				if u.Turn(c, &u.buffer, err); err != nil {
-					return
-				}
+		go func() {
+			c := pump.NewConn(nc)
+			if secured && c.StartTLS(ctx, config) != nil {
+				return
 			}
+			u := &benchUser{conn: c}
+			if mode == "serve" {
+				c.Serve(&u.buffer, u)
+				return
+			}
+			go func() { // not on the stack that did the handshake
+				for {
+					err := c.Fill(&u.buffer)
+					if u.Turn(c, &u.buffer, err); err != nil {
+						return
+					}
+				}
+			}()
 		}()
 	}
-	l.Serve(ctx, ln)
 }
 
 // privateMemory returns the process's RssAnon in KB.

@@ -1,11 +1,13 @@
 // Package flow moves bytes between sockets and memory for every service:
 // readers that hold nothing while they wait, writers that exist only while
-// bytes wait, token buckets, pooled buffers and listeners.
+// bytes wait, token buckets, pooled buffers, and the limit on how many may
+// knock at a time.
 //
 // It owns the socket of each accepted connection, the memory its bytes pass
 // through, and the order and fate of what is written. It does not know any
 // protocol: what the bytes mean, and when a peer has said too much, is its
-// caller's business.
+// caller's business. Nor does it accept: the appliance does, on sockets that
+// Listen made, and hands them to the service whose they are.
 //
 // # Reading
 //

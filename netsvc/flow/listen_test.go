@@ -1,16 +1,11 @@
 package flow
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
-	"io"
 	"net"
 	"net/netip"
-	"syscall"
 	"testing"
-	"testing/synctest"
-	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestGate(t *testing.T) {
@@ -70,29 +65,38 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// listen starts l on a port of its own.
-func listen(t *testing.T, l *Listener) (address string) {
+// admit accepts on a port of its own, through the gate, until the test ends. Connections that
+// were let in come out of conns.
+func admit(t *testing.T, g *Gate) (address string, conns <-chan *Conn) {
 	t.Helper()
-	ln, err := Listen(context.Background(), "127.0.0.1:0")
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- l.Serve(ctx, ln) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := receive(t, ended); err != nil {
-			t.Error(err)
+	p, in := newPump(t), make(chan *Conn, 10)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			if c := p.Admit(nc, g); c != nil {
+				in <- c
+			}
 		}
+	}()
+	t.Cleanup(func() {
+		ln.Close()
+		<-ended
 	})
-	return ln.Addr().String()
+	return ln.Addr().String(), in
 }
 
-func TestListenerCountsUnauthenticated(t *testing.T) {
+func TestAdmitCountsUnauthenticated(t *testing.T) {
 	gate := NewGate(10, 2)
-	conns := make(chan *Conn, 10)
-	address := listen(t, &Listener{Pump: newPump(t), Gate: gate, Handle: func(c *Conn) { conns <- c }})
+	address, conns := admit(t, gate)
 	connect := func() net.Conn {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
@@ -127,92 +131,44 @@ func TestListenerCountsUnauthenticated(t *testing.T) {
 	}
 }
 
-func TestListenerDirectTLS(t *testing.T) {
-	gate := NewGate(10, 0)
-	conns := make(chan *Conn, 10)
-	failed := make(chan error, 10)
-	address := listen(t, &Listener{
-		Pump: newPump(t), Gate: gate, TLS: serverConfig(0), Handshake: 50 * time.Millisecond,
-		Handle: func(c *Conn) { conns <- c },
-		Failed: func(_ net.Addr, err error) { failed <- err },
-	})
-	peer, err := tls.Dial("tcp", address, clientConfig())
+// TestListenTunes reads the options back from an accepted socket, which is what inherits them.
+func TestListenTunes(t *testing.T) {
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer peer.Close()
-	c := receive(t, conns)
-	if p := c.TLS().NegotiatedProtocol; p != "xmpp-client" {
-		t.Fatalf("protocol %q", p)
-	}
-	if c.RemoteAddr().String() != peer.LocalAddr().String() || c.LocalAddr().String() != address {
-		t.Fatalf("%v to %v", c.RemoteAddr(), c.LocalAddr())
-	}
-	c.Serve(new(Buffer), echo{})
-	peer.Write([]byte("hello"))
-	if got := readAll(t, peer, 5); string(got) != "hello" {
-		t.Fatalf("got %q", got)
-	}
-
-	silent, err := net.Dial("tcp", address)
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := receive(t, failed); !errors.Is(err, context.DeadlineExceeded) {
-		t.Fatalf("a silent peer: %v", err)
+	defer client.Close()
+	server, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(silent); err != nil {
-		t.Fatalf("the silent peer saw %v", err)
+	defer server.Close()
+	raw, err := server.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
 	}
-	silent.Close()
-	eventually(t, "its place is free", func() bool { n, _ := gate.Count(); return n == 1 })
-}
-
-// exhausted is a listener in a process without descriptors to spare.
-type exhausted struct {
-	net.Listener
-	tries chan time.Time
-	done  chan struct{}
-}
-
-func (l *exhausted) Accept() (net.Conn, error) {
-	select {
-	case <-l.done:
-		return nil, net.ErrClosed
-	case l.tries <- time.Now():
-		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
-	}
-}
-
-func (l *exhausted) Close() error { close(l.done); return nil }
-
-func TestListenerBacksOff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := &exhausted{tries: make(chan time.Time), done: make(chan struct{})}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		failures := 0
-		l := &Listener{Failed: func(_ net.Addr, err error) {
-			if errors.Is(err, syscall.EMFILE) {
-				failures++
+	for _, option := range []struct {
+		name        string
+		level, code int
+		want        int
+	}{
+		{name: "SO_KEEPALIVE", level: unix.SOL_SOCKET, code: unix.SO_KEEPALIVE, want: 1},
+		{name: "TCP_KEEPIDLE, seconds", level: unix.IPPROTO_TCP, code: unix.TCP_KEEPIDLE, want: 300},
+		{name: "TCP_KEEPINTVL, seconds", level: unix.IPPROTO_TCP, code: unix.TCP_KEEPINTVL, want: 30},
+		{name: "TCP_KEEPCNT", level: unix.IPPROTO_TCP, code: unix.TCP_KEEPCNT, want: 4},
+		{name: "TCP_USER_TIMEOUT, milliseconds", level: unix.IPPROTO_TCP, code: unix.TCP_USER_TIMEOUT, want: 120_000},
+		{name: "TCP_NODELAY", level: unix.IPPROTO_TCP, code: unix.TCP_NODELAY, want: 1},
+		{name: "SO_PROTOCOL, not multipath", level: unix.SOL_SOCKET, code: unix.SO_PROTOCOL, want: unix.IPPROTO_TCP},
+	} {
+		raw.Control(func(fd uintptr) {
+			if got, err := unix.GetsockoptInt(int(fd), option.level, option.code); err != nil || got != option.want {
+				t.Errorf("%s is %d, %v; want %d", option.name, got, err, option.want)
 			}
-		}}
-		go func() { ended <- l.Serve(ctx, fake) }()
-		last := <-fake.tries
-		for _, want := range []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000} {
-			now := <-fake.tries
-			if pause := now.Sub(last); pause != want*time.Millisecond {
-				t.Fatalf("tried again after %v, want %v ms", pause, int(want))
-			}
-			last = now
-		}
-		synctest.Wait()
-		cancel()
-		if err := <-ended; err != nil || time.Since(last) != 0 {
-			t.Fatalf("ended with %v after %v", err, time.Since(last))
-		}
-		if failures != 11 {
-			t.Fatalf("%d failures told", failures)
-		}
-	})
+		})
+	}
 }
