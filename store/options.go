@@ -56,9 +56,6 @@ func (o *Options) defaults() {
 	if o.SnapshotKeep == 0 {
 		o.SnapshotKeep = 2
 	}
-	if o.Log == nil {
-		o.Log = log.Discard
-	}
 }
 
 // Options returns the options the store was opened with.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"linnet/netsvc/log"
 	"net"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func newWorld(t *testing.T, dir string) *world {
 		t.Fatal(err)
 	}
 	var err error
-	w.server, err = Listen(dir, func() *command.Set { return w.set }, log.Discard)
+	w.server, err = Listen(dir, func() *command.Set { return w.set }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +46,7 @@ func newWorld(t *testing.T, dir string) *world {
 }
 
 func (w *world) declare() {
-	w.set = command.NewSet(log.Discard, metric.NewSet().NewGeneration().Section("test"))
+	w.set = command.NewSet(nil, metric.NewSet().NewGeneration().Section("test"))
 	address := command.Arg{Name: "jid", Kind: command.JID, Required: true, Help: "the address"}
 	secret := command.Arg{Name: "password", Kind: command.Password, Required: true, Help: "New password"}
 	for _, c := range []command.Command{

@@ -88,7 +88,7 @@ func TestStart(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "")
 	t.Setenv("GOGC", "")
 	b := &board{}
-	g := New(log.Discard, b, func(module.Pressure) {})
+	g := New(nil, b, func(module.Pressure) {})
 	g.Start(64*mb, 0)
 	defer g.Stop()
 	if b.limit != 64*mb*60/100 || b.percent != 50 {
@@ -109,7 +109,7 @@ func TestEnvironmentWins(t *testing.T) {
 	t.Setenv("GOMEMLIMIT", "1GiB")
 	t.Setenv("GOGC", "off")
 	b := &board{}
-	g := New(log.Discard, b, func(module.Pressure) {})
+	g := New(nil, b, func(module.Pressure) {})
 	g.Start(64*mb, 0)
 	defer g.Stop()
 	if b.limit != 0 || b.percent != 0 {
@@ -156,7 +156,7 @@ func TestTrim(t *testing.T) {
 		b.set(20*mb, 20*mb)
 		metrics := metric.NewSet()
 		gen := metrics.NewGeneration()
-		g := New(log.Discard, b, func(module.Pressure) {})
+		g := New(nil, b, func(module.Pressure) {})
 		g.Declare(gen.Section("memory"))
 		metrics.Use(gen)
 		begin := time.Now()
@@ -215,7 +215,7 @@ func TestTrim(t *testing.T) {
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{}
-		g := New(log.Discard, b, func(module.Pressure) {})
+		g := New(nil, b, func(module.Pressure) {})
 		g.Start(0, 0)
 		g.Stop()
 		_, before := b.done()

@@ -54,7 +54,7 @@ const (
 
 // New returns Accounts that has its tables and knows nothing yet: for Setup.
 func New() *Accounts {
-	a := &Accounts{tables: newTables(), derive: make(chan struct{}, 1), log: log.Discard}
+	a := &Accounts{tables: newTables(), derive: make(chan struct{}, 1)}
 	a.options.Store(&Options{})
 	a.pending.accounts = a
 	return a

@@ -42,7 +42,7 @@ type Options struct {
 
 	Now   func() time.Time // nil = time.Now
 	Built time.Time        // a clock before it is unset
-	Log   *log.Logger     // nil = silent
+	Log   *log.Logger      // nil = silent
 }
 
 func (o *Options) now() time.Time {
@@ -79,9 +79,6 @@ func (k *Keeper) Use(o Options) error {
 	defer k.work.Unlock()
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = log.Discard
 	}
 	o.Life = cmp.Or(o.Life, DefaultLife)
 	s, err := build(o)

@@ -64,9 +64,6 @@ type Logger struct {
 // New returns a Logger for the sink.
 func New(s Sink) *Logger { return &Logger{sink: s} }
 
-// Discard writes nothing.
-var Discard *Logger
-
 // To returns a Logger that writes lines from the level on to w, one Write each.
 func To(w io.Writer, least Level) *Logger { return New(&writer{w: w, least: least}) }
 

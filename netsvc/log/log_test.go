@@ -2,7 +2,6 @@ package log
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -58,7 +57,7 @@ func TestLevelsBelowTheLeastAreNotWritten(t *testing.T) {
 	}
 }
 
-func TestDiscard(t *testing.T) {
-	Discard.With("a", 1).Error("nothing happens")
-	To(io.Discard, LevelInfo).Info("nor here")
+func TestNilLoggerWritesNothing(t *testing.T) {
+	var none *Logger
+	none.With("a", 1).Error("nothing happens")
 }

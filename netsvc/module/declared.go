@@ -126,7 +126,7 @@ type Still struct {
 // NewStill returns a Runtime without any state.
 func NewStill() *Still {
 	return &Still{live: make(map[string]any),
-		commands: command.NewSet(log.Discard, metric.NewSet().NewGeneration().Section("still"))}
+		commands: command.NewSet(nil, metric.NewSet().NewGeneration().Section("still"))}
 }
 
 // Live makes the state of that name when it is asked for first.
@@ -137,7 +137,7 @@ func (s *Still) Live(key string, make func() any) any {
 	return s.live[key]
 }
 
-func (s *Still) Log() *log.Logger                    { return log.Discard }
+func (s *Still) Log() *log.Logger                     { return nil }
 func (s *Still) Store() *store.Store                  { return nil }
 func (s *Still) Site() *Site                          { return nil }
 func (s *Still) Commands() *command.Set               { return s.commands }

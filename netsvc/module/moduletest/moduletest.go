@@ -44,9 +44,6 @@ func Start(t testing.TB, info module.Info, opts Options) *Running {
 	if opts.Site == nil {
 		opts.Site = &module.Site{Domains: []string{"example.org"}, Data: t.TempDir(), Version: "test"}
 	}
-	if opts.Log == nil {
-		opts.Log = log.Discard
-	}
 	r := &Running{t: t, opts: opts, info: info, metrics: metric.NewSet(), runtime: &runtime{opts: &opts, live: make(map[string]any)}}
 	r.runtime.metrics = r.metrics
 	declared, commands := r.build()
@@ -187,7 +184,7 @@ func (r *runtime) Live(key string, make func() any) any {
 	return r.live[key]
 }
 
-func (r *runtime) Log() *log.Logger                         { return r.opts.Log }
+func (r *runtime) Log() *log.Logger                          { return r.opts.Log }
 func (r *runtime) Store() *store.Store                       { return r.store }
 func (r *runtime) Site() *module.Site                        { return r.opts.Site }
 func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.metrics.Walk(emit) }

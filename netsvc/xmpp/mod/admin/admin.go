@@ -123,8 +123,20 @@ func (m *extension) disable(ctx context.Context, c *command.Call) (*command.Resu
 	return m.each(func(ctx context.Context, j jid.JID) error { return m.users().Disable(ctx, j, c.String("reason")) })(ctx, c)
 }
 
+// password ends the account's sessions as well: whoever knew the old one is out.
 func (m *extension) password(ctx context.Context, c *command.Call) (*command.Result, error) {
-	return nil, failure(m.users().SetPassword(ctx, c.JID("jid"), c.String("password")))
+	if err := m.users().SetPassword(ctx, c.JID("jid"), c.String("password")); err != nil {
+		return nil, failure(err)
+	}
+	a, err := m.find(c)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Release()
+	for _, s := range a.Sessions() {
+		s.End("reset", "the password was changed")
+	}
+	return nil, nil
 }
 
 func (m *extension) role(ctx context.Context, c *command.Call) (*command.Result, error) {
