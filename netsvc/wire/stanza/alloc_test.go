@@ -25,7 +25,7 @@ func TestAllocations(t *testing.T) {
 		run  func()
 	}{
 		{"read", 2, func() { // the struct, its bytes
-			if s, bad, err := Read(buf, sc.Element(), &jids, from); s == nil || bad != nil || err != nil {
+			if s, bad, err := Read(sc.Element(), &jids, from); s == nil || bad != nil || err != nil {
 				t.Fatal(bad, err)
 			}
 		}},
@@ -33,7 +33,7 @@ func TestAllocations(t *testing.T) {
 			if ev, _, err := sc.Scan(buf); ev != xmlstream.EventElement {
 				t.Fatal(err)
 			}
-			Read(buf, sc.Element(), &jids, from)
+			Read(sc.Element(), &jids, from)
 		}},
 		{"deliver", 0, func() { s.AppendTo(dst); s.AppendForwarded(dst); s.Segments(); s.Size() }},
 		{"look", 0, func() {

@@ -32,7 +32,7 @@ func BenchmarkRead(b *testing.B) {
 				if ev, _, err := sc.Scan(buf); ev != xmlstream.EventElement {
 					b.Fatal(err)
 				}
-				if _, bad, err := Read(buf, sc.Element(), &jids, from); bad != nil || err != nil {
+				if _, bad, err := Read(sc.Element(), &jids, from); bad != nil || err != nil {
 					b.Fatal(bad, err)
 				}
 			}

@@ -34,7 +34,7 @@ func FuzzStanza(f *testing.F) {
 		if ev != xmlstream.EventElement || err != nil {
 			return
 		}
-		s, bad, err := Read(buf, sc.Element(), nil, jid.JID{})
+		s, bad, err := Read(sc.Element(), nil, jid.JID{})
 		if err != nil || bad != nil && bad.Condition == PolicyViolation {
 			return
 		}

@@ -13,8 +13,8 @@ const (
 	improperAddressing    = "improper-addressing"
 )
 
-// Read makes a stanza of an element in buf that was just scanned. The stanza is a copy which
-// stands for itself: buf may be used again, and what the stream header or the stanza's tag
+// Read makes a stanza of an element that was just scanned. The stanza is a copy which stands for
+// itself: the scanned bytes may be used again, and what the stream header or the stanza's tag
 // declared is written where it is needed. A stream's xml:lang goes onto a stanza that has none.
 // Payload in the content namespace jabber:server or jabber:component:accept becomes payload of
 // jabber:client.
@@ -26,7 +26,7 @@ const (
 // the attribute that is wrong, and its Fail makes the reply, if one is due. The last error is an
 // *[xmlstream.Error]: the element is no stanza of its stream, or what it says about its sender is
 // no address; the stream has to end with that condition. There is no stanza then.
-func Read(buf []byte, el *xmlstream.Element, jids *jid.Cache, from jid.JID) (*Stanza, *Error, error) {
+func Read(el *xmlstream.Element, jids *jid.Cache, from jid.JID) (*Stanza, *Error, error) {
 	kind, ok := kindOf(el)
 	if !ok {
 		return nil, nil, &xmlstream.Error{Condition: unsupportedStanzaType, Text: "neither message, presence nor iq"}
@@ -213,7 +213,7 @@ func Parse(b []byte) (*Stanza, error) {
 	case ev != xmlstream.EventElement || n != len(b):
 		return nil, errNotStanza
 	}
-	s, bad, err := Read(b, sc.Element(), nil, jid.JID{})
+	s, bad, err := Read(sc.Element(), nil, jid.JID{})
 	switch {
 	case err != nil:
 		return nil, err

@@ -37,7 +37,7 @@ func read(t testing.TB, header, element string) (*Stanza, *Error) {
 	t.Helper()
 	sc, buf := scan(t, header, element)
 	var jids jid.Cache
-	s, bad, err := Read(buf, sc.Element(), &jids, jid.JID{})
+	s, bad, err := Read(sc.Element(), &jids, jid.JID{})
 	if err != nil {
 		t.Fatalf("%s: %v", element, err)
 	}
@@ -187,8 +187,8 @@ func TestLanguageOfTheStreamIsBounded(t *testing.T) {
 func TestReadStampsTheSender(t *testing.T) {
 	from := jid.MustParse("juliet@example.com/balcony")
 	for _, in := range []string{"<message/>", "<message from='romeo@example.net'/>", "<message from='@'/>"} {
-		sc, buf := scan(t, clientTag, in)
-		s, bad, err := Read(buf, sc.Element(), nil, from)
+		sc, _ := scan(t, clientTag, in)
+		s, bad, err := Read(sc.Element(), nil, from)
 		if bad != nil || err != nil || s.From != from {
 			t.Errorf("%s: %v %v %+v", in, bad, err, s)
 		}
@@ -277,8 +277,8 @@ func TestReadEndsTheStream(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			sc, buf := scan(t, test.header, test.in)
-			s, bad, err := Read(buf, sc.Element(), nil, jid.JID{})
+			sc, _ := scan(t, test.header, test.in)
+			s, bad, err := Read(sc.Element(), nil, jid.JID{})
 			var e *xmlstream.Error
 			if s != nil || bad != nil || !errors.As(err, &e) || e.Condition != test.condition {
 				t.Errorf("%v %v %v", s, bad, err)

@@ -59,7 +59,7 @@ func (c *client) Turn(conn *flow.Conn, b *flow.Buffer, err error) flow.Next {
 		}
 		switch event {
 		case xmlstream.EventElement:
-			c.element(b.Bytes()[:n], d)
+			c.element(d)
 		case xmlstream.EventFooter:
 			c.session.Closed(c.epoch)
 		}
@@ -87,11 +87,11 @@ func (c *client) next(conn *flow.Conn, used int) flow.Next {
 }
 
 // element handles one first-level element.
-func (c *client) element(raw []byte, d *desk) {
+func (c *client) element(d *desk) {
 	el := c.scanner.Element()
 	switch string(el.Space()) {
 	case xmlstream.ClientSpace:
-		c.stanza(raw, el, d)
+		c.stanza(el, d)
 	case server.ManageSpace:
 		c.manage(el)
 	default:
@@ -101,12 +101,12 @@ func (c *client) element(raw []byte, d *desk) {
 	}
 }
 
-func (c *client) stanza(raw []byte, el *xmlstream.Element, d *desk) {
+func (c *client) stanza(el *xmlstream.Element, d *desk) {
 	if !c.mine(el, d) {
 		c.session.End("invalid-from", "")
 		return
 	}
-	s, bad, err := stanza.Read(raw, el, &d.jids, c.session.JID())
+	s, bad, err := stanza.Read(el, &d.jids, c.session.JID())
 	if err != nil {
 		c.refuse(err)
 		return
