@@ -27,6 +27,7 @@ func (s *Server) Login(full string) *Client {
 	ss.client = &Client{Inbox: Inbox{server: s, who: full}, session: ss}
 	a.Retain()
 	a.change(func(list []xmpp.Session) []xmpp.Session { return append(list, ss) })
+	s.accounts.LoggedIn(a.id)
 	s.generation.Load().hooks.Bound.Tell(ss)
 	return ss.client
 }

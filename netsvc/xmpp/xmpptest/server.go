@@ -14,6 +14,7 @@ import (
 	"linnet/netsvc/module/moduletest"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
 	"linnet/store"
 )
@@ -173,12 +174,16 @@ func (s *Server) ownPresence(ss *session, st *stanza.Stanza) {
 	g := s.generation.Load()
 	switch st.Type {
 	case stanza.Available:
+		ss.status.Store(nil)
 		was := ss.presence.Swap(st)
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: was, Now: st})
 		if was == nil {
 			g.hooks.Available.Tell(ss)
 		}
 	case stanza.Unavailable:
+		if n := st.Node(xmlstream.ClientSpace, "status"); n != nil {
+			ss.status.Store(&n.Text)
+		}
 		if was := ss.presence.Swap(nil); was != nil {
 			g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: was, Leaving: st})
 		}

@@ -20,6 +20,7 @@ type session struct {
 	slots    xmpp.Slots
 	flags    atomic.Uint32
 	presence atomic.Pointer[stanza.Stanza]
+	status   atomic.Pointer[string] // of the client's last unavailable presence
 	since    time.Time
 
 	mu        sync.Mutex
@@ -165,5 +166,12 @@ func (ss *session) End(condition, text string) {
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: was, Leaving: gone})
 	}
 	g.hooks.Ended.Tell(ss)
+	if len(ss.account.Sessions()) == 0 {
+		status := ""
+		if p := ss.status.Load(); p != nil {
+			status = *p
+		}
+		ss.server.accounts.LoggedOut(ss.account.id, status)
+	}
 	ss.account.Release()
 }
