@@ -1,0 +1,5 @@
+//go:build !omit_private
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/private"

@@ -1,0 +1,5 @@
+//go:build !omit_time
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/time"

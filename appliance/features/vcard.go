@@ -1,0 +1,5 @@
+//go:build !omit_vcard
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/vcard"
