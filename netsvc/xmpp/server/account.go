@@ -76,6 +76,19 @@ func (a *account) find(resource string) (found *Session) {
 	return found
 }
 
+// crowded reports whether no session may be added. Those that have ended and are
+// not gone yet do not count, or nobody could take the place of his own; but there
+// may not be more of them than of the others.
+func (a *account) crowded(limit int) bool {
+	all, alive := a.Sessions(), 0
+	for _, s := range all {
+		if !s.(*Session).ended.Load() {
+			alive++
+		}
+	}
+	return alive >= limit || len(all) >= 2*limit
+}
+
 // add and remove keep the list of sessions; the caller holds decide.
 func (a *account) add(s *Session) {
 	old := a.Sessions()

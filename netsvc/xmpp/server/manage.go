@@ -277,7 +277,7 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 	mine := ss.epoch
 	ss.mu.Unlock()
 	if old != nil {
-		old.Close(0, stream.Farewell(stream.Fail(stream.Conflict, "resumed from another connection")), nil)
+		old.Close(closeGrace, stream.Farewell(stream.Fail(stream.Conflict, "resumed from another connection")), nil)
 	}
 
 	select {

@@ -180,7 +180,7 @@ func (ss *Session) enlist(user users.ID) (err error) {
 				err = ErrGone
 			case o != nil && !o.ended.Load():
 				old = o
-			case len(a.Sessions()) >= ss.server.current().limits.sessions:
+			case a.crowded(ss.server.current().limits.sessions):
 				err = ErrTooMany
 			default:
 				a.add(ss)
