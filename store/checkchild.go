@@ -64,7 +64,7 @@ func (s *Store) check(path string) error {
 		if verdict, err := s.checkInChild(path); err == nil {
 			return verdict
 		} else {
-			s.log.Warn("store check runs in this process", "error", err)
+			s.log.Warn("store check runs in this process", "cause", err)
 		}
 	}
 	return Check(path, s.opt.CheckProgress)

@@ -155,7 +155,7 @@ func (f *file) reopen(cause error, check bool) error {
 	}
 	f.retryAt = time.Now().Add(f.backoff)
 	f.setBroken(fmt.Errorf("%w: %w", ErrCommit, err))
-	f.store.log.Error("store file cannot be written", "file", f.path, "error", err, "retry", f.backoff)
+	f.store.log.Error("store file cannot be written", "file", f.path, "cause", err, "retry", f.backoff)
 	return err
 }
 

@@ -131,7 +131,7 @@ func (f *file) prepare(db *bbolt.DB) error {
 		}
 	}
 	for _, m := range todo.migrate {
-		f.store.log.Info("store table is brought to a new layout", "table", m.state.table.Name, "from", m.from.layout, "to", m.state.declared().layout)
+		f.store.log.Info("store table is brought to a new layout", "table", m.state.table.Name, "before", m.from.layout, "after", m.state.declared().layout)
 		if err := f.migrate(db, m.state, m.from); err != nil {
 			return fmt.Errorf("store: migrate table %s: %w", m.state.table.Name, err)
 		}

@@ -128,7 +128,7 @@ func moveIn(from, to string) error {
 // replaceMain sets the damaged linnet.db aside and opens the newest good snapshot in its place.
 func (s *Store) replaceMain(damage error) error {
 	path := s.main.path
-	s.log.Error("store file is damaged", "file", path, "error", damage)
+	s.log.Error("store file is damaged", "file", path, "cause", damage)
 	s.report.Damage = damage.Error()
 	snap, err := s.newestGood()
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *Store) replaceMain(damage error) error {
 		}
 	} else {
 		s.report.Restored = snap
-		s.log.Error("store was restored from a snapshot", "snapshot", snap.Path, "made", snap.Time)
+		s.log.Error("store was restored from a snapshot", "file", snap.Path, "made", snap.Time)
 		if err := moveIn(path+newSuffix, path); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (s *Store) newestGood() (*Snapshot, error) {
 		if err == nil {
 			return &snaps[i], nil
 		}
-		s.log.Error("store snapshot is not good", "snapshot", snaps[i].Path, "error", err)
+		s.log.Error("store snapshot is not good", "file", snaps[i].Path, "cause", err)
 	}
 	return nil, nil
 }
@@ -212,7 +212,7 @@ func (s *Store) openCache() error {
 		if err := s.admitCache(); err == nil {
 			return nil
 		} else if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrNewer) {
-			s.log.Warn("store cache begins empty", "error", err)
+			s.log.Warn("store cache begins empty", "cause", err)
 		}
 		s.report.CacheDropped = true
 	}

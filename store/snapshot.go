@@ -81,7 +81,7 @@ func (sn *snapshotter) start(s *Store) {
 		defer sn.running.Done()
 		if commits := s.main.readStats().Commits; commits != sn.commits {
 			if _, err := s.Snapshot(); err != nil {
-				s.log.Error("store snapshot failed", "error", err)
+				s.log.Error("store snapshot failed", "cause", err)
 			} else {
 				sn.commits = commits
 			}
@@ -263,7 +263,7 @@ func (s *Store) compactAtOpen() error {
 	if err := f.compact(); err != nil && f.h == nil {
 		return err
 	} else if err != nil {
-		s.log.Warn("store compaction failed", "error", err)
+		s.log.Warn("store compaction failed", "cause", err)
 		return nil
 	}
 	s.report.Compacted = st.Size - f.readStats().Size

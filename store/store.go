@@ -246,7 +246,7 @@ func (s *Store) suspectDamage(err error) {
 	if s.suspect.Swap(true) {
 		return
 	}
-	s.log.Error("store file is damaged, it will be checked at the next start", "error", err)
+	s.log.Error("store file is damaged, it will be checked at the next start", "cause", err)
 	p := payloads.Get().(*payload)
 	p.ask = askTouch
 	s.main.submit(p)

@@ -308,7 +308,7 @@ func (f *file) failed(cause error) error {
 		}
 		hard = commitError{err}
 	}
-	f.store.log.Error("store commit failed", "file", f.path, "error", hard.error)
+	f.store.log.Error("store commit failed", "file", f.path, "cause", hard.error)
 	// A write that found no room left the tree and the disk as they were: no need to read the whole file.
 	var pathErr *os.PathError
 	check := !(errors.As(cause, &pathErr) && noRoom(cause))

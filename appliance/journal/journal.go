@@ -15,15 +15,16 @@ import (
 	"sync/atomic"
 )
 
-// Keys are the attribute keys of the program, so that a search finds every line about one thing.
+// Keys are the attribute keys of the program, all of them in use, so that a search finds every line about
+// one thing. A test in tinytests/archtest compares them with what is logged.
 var Keys = []string{
-	"service",                                  // which part speaks; put there by the Host
-	"cause",                                    // the cause of a failure
+	"service",         // which part speaks; put there by the Host
+	"cause", "reason", // why: of a failure, of what was wanted
 	"who", "via", "command", "args", "outcome", // the audit of commands
-	"took", "count", "bytes", "limit", "every", "version", // measures
-	"addr", "domain", "jid", "session", "stream", // whom it is about; jid at debug only
-	"file", "table", "section", "option", "name", "stack", // what it is about
-	"signal", "reason", "pressure",
+	"took", "retry", "made", // times: how long, in how long again, when
+	"count", "bytes", "limit", "before", "after", "version", "pressure", // measures
+	"addr", "domain", "jid", "id", // whom or which stanza it is about; jid at debug only
+	"file", "table", "name", "stack", // what it is about
 }
 
 // Limits of the ring.

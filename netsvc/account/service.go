@@ -97,7 +97,7 @@ func (p *service) Start(ctx context.Context) error {
 func (p *service) Switch() {
 	o, err := p.options()
 	if err != nil { // the settings have checked them
-		p.host.Log().Warn("admins not changed", "err", err)
+		p.host.Log().Warn("admins not changed", "cause", err)
 		o.Admins = p.accounts.options.Load().Admins
 	}
 	p.accounts.Use(o)

@@ -117,12 +117,12 @@ func (k *Keeper) renew() {
 	s, err := build(old.opts)
 	if err != nil {
 		k.retry.Store(old.opts.Now().Add(lookAgain).UnixNano())
-		old.opts.Log.Warn("certificate renewal failed", "err", err)
+		old.opts.Log.Warn("certificate renewal failed", "cause", err)
 		return
 	}
 	for _, w := range s.warnings {
 		if !slices.Contains(old.warnings, w) {
-			old.opts.Log.Warn("certificate", "warning", w)
+			old.opts.Log.Warn("certificate is not right", "cause", w)
 		}
 	}
 	if s.same(old) {

@@ -115,7 +115,7 @@ func (p *service) Start(context.Context) error { return p.use() }
 // Switch implements module.Switcher. It reads a few small files.
 func (p *service) Switch() {
 	if err := p.use(); err != nil {
-		p.host.Log().Warn("certificates not changed", "err", err)
+		p.host.Log().Warn("certificates not changed", "cause", err)
 	}
 }
 
@@ -132,7 +132,7 @@ func (p *service) use() error {
 	}
 	set := p.keeper.Current()
 	for _, w := range set.Warnings() {
-		o.Log.Warn("certificate", "warning", w)
+		o.Log.Warn("certificate is not right", "cause", w)
 	}
 	if a := set.Authority(); a != nil {
 		return publish(filepath.Join(p.host.Site().Data, AuthorityFile), a.PEM())
