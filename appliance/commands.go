@@ -26,7 +26,7 @@ func (b *base) commands(h module.Host) {
 		Help: "Show version, uptime, domains, addresses and memory."})
 	h.Command(command.Command{Name: "stat", Effect: command.Read, Role: command.Operator, Run: b.stat,
 		Help: "Show the metrics.",
-		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this"}}})
+		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this, or those of the service of this name"}}})
 	h.Command(command.Command{Name: "config show", Effect: command.Read, Role: command.Operator, Run: b.configShow,
 		Help: "Show the options with their values and where each came from.",
 		Args: []command.Arg{
@@ -87,29 +87,29 @@ func (b *base) status(context.Context, *command.Call) (*command.Result, error) {
 
 func (b *base) stat(_ context.Context, call *command.Call) (*command.Result, error) {
 	prefix := strings.ToLower(call.String("name"))
-	r := command.Table(command.Column{Name: "metric"}, command.Column{Name: "labels"},
+	r := command.Table(command.Column{Name: "service"}, command.Column{Name: "metric"}, command.Column{Name: "labels"},
 		command.Column{Name: "value", Kind: command.Int}, command.Column{Name: "unit"})
 	b.a.metrics.Walk(func(s metric.Sample) bool {
-		if !strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) {
+		if !strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) && s.Section != prefix {
 			return true
 		}
 		labels := strings.Join(s.Labels, " ")
 		switch s.Desc.Kind {
 		case metric.KindInfo:
-			r.Row(s.Desc.Name, labels, s.Text, "")
+			r.Row(s.Section, s.Desc.Name, labels, s.Text, "")
 		case metric.KindTime:
-			r.Row(s.Desc.Name, labels, strconv.FormatUint(s.Count, 10), "times")
+			r.Row(s.Section, s.Desc.Name, labels, strconv.FormatUint(s.Count, 10), "times")
 			if s.Count > 0 {
-				r.Row(s.Desc.Name, strings.TrimSpace(labels+" mean"), strconv.FormatInt((s.Sum/time.Duration(s.Count)).Microseconds(), 10), "µs")
-				r.Row(s.Desc.Name, strings.TrimSpace(labels+" longest"), strconv.FormatInt(s.Max.Microseconds(), 10), "µs")
+				r.Row(s.Section, s.Desc.Name, strings.TrimSpace(labels+" mean"), strconv.FormatInt((s.Sum/time.Duration(s.Count)).Microseconds(), 10), "µs")
+				r.Row(s.Section, s.Desc.Name, strings.TrimSpace(labels+" longest"), strconv.FormatInt(s.Max.Microseconds(), 10), "µs")
 			}
 		default:
-			r.Row(s.Desc.Name, labels, strconv.FormatInt(s.Value, 10), s.Desc.Unit)
+			r.Row(s.Section, s.Desc.Name, labels, strconv.FormatInt(s.Value, 10), s.Desc.Unit)
 		}
 		return true
 	})
 	if len(r.Rows) == 0 && prefix != "" {
-		return nil, command.Fail(command.NotFound, "no metric begins with %q", prefix)
+		return nil, command.Fail(command.NotFound, "no metric begins with %q, and no service has the name", prefix)
 	}
 	return r, nil
 }

@@ -99,15 +99,15 @@ func (e *edge) Setup(h module.Host) error {
 
 	m := h.Metrics()
 	e.stats = &stats{
-		accepted:   m.Counter(metric.Desc{Name: "accepted", Help: "connections from clients"}),
-		negotiated: m.Counter(metric.Desc{Name: "negotiated", Help: "streams that got as far as a session"}),
-		failed:     m.Counter(metric.Desc{Name: "failed", Help: "streams that ended before"}),
-		panics:     m.Counter(metric.Desc{Name: "panics", Help: "sessions ended by a mistake of this program"}),
+		accepted:   m.Counter(metric.Desc{Name: "clientsAccepted", Help: "connections from clients"}),
+		negotiated: m.Counter(metric.Desc{Name: "clientsNegotiated", Help: "streams that got as far as a session"}),
+		failed:     m.Counter(metric.Desc{Name: "clientsFailed", Help: "streams that ended before"}),
+		panics:     m.Counter(metric.Desc{Name: "clientPanics", Help: "sessions ended by a mistake of this program"}),
 		scarce:     m.Counter(metric.Desc{Name: "memoryRefused", Help: "connections refused because memory was scarce"}),
 		slowed:     m.Counter(metric.Desc{Name: "clientsSlowed", Help: "times a client had to wait because it sent faster than it may"}),
 	}
-	m.GaugeFunc(metric.Desc{Name: "connections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
-	m.GaugeFunc(metric.Desc{Name: "unauthenticated", Help: "connections that have not logged in"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
+	m.GaugeFunc(metric.Desc{Name: "clientConnections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
+	m.GaugeFunc(metric.Desc{Name: "clientsUnauthenticated", Help: "connections that have not logged in"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
 	m.CounterFunc(metric.Desc{Name: "gateRefused", Help: "connections refused because too many had not logged in"}, func() uint64 { _, n := e.live.gate.Count(); return n })
 	return nil
 }
