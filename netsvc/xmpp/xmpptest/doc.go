@@ -19,7 +19,7 @@
 // send.
 //
 // What it leaves out of the real server: connections and stream management (a
-// session takes everything at once, see Session.Hang), limits, and the
+// session takes everything at once, see Client.Hang), limits, and the
 // settlement of stanzas. At the end of a Test every account that was retained
 // must have been released.
 package xmpptest
