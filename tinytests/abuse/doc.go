@@ -5,9 +5,9 @@
 //
 // What is tried, what bounds it, what it is answered with, and what counts it:
 //
-//	silent or slow before login    [c2s] negotiation               connection-timeout       streamErrors, failed
-//	many connections before login  [c2s] unauthenticated,          closed at once           gateRefused, unauthenticated
-//	                               unauthenticated_per_address
+//	silent or slow before login    [c2s] negotiation               connection-timeout       streamErrors, clientsFailed
+//	many connections before login  [c2s] unauthenticated,          closed at once           gateRefused,
+//	                               unauthenticated_per_address                          clientsUnauthenticated
 //	elements, requests without a   64 elements, 10 requests of     policy-violation,        streamErrors
 //	session                        a guest for each stream         not-acceptable
 //	too large, deep, wide          [c2s] stanza_early, stanza;     policy-violation         streamErrors

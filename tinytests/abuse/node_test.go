@@ -30,9 +30,11 @@ type bystanders struct {
 // password of every account.
 const password = "r0m30myr0m30"
 
-// start starts a node with these options, each "section.option=value".
+// start starts a node with these options, each "section.option=value". Tests run
+// side by side from here on: most of what they do is wait.
 func start(t *testing.T, set ...string) *node {
 	t.Helper()
+	t.Parallel()
 	app, err := appliance.New(appliance.Options{
 		Data: t.TempDir(), Version: "test",
 		Set: append([]string{
