@@ -12,15 +12,19 @@ import (
 // box is what is known in memory of one account's rows: enough to hold the limits
 // and to deliver none twice.
 type box struct {
+	turn sync.Mutex // held by a flush, so that none overtakes another
+
 	mu    sync.Mutex
 	rows  []row // oldest first
 	bytes int64
+	hand  int64 // bytes of rows that a flush sent and nobody has settled
 }
 
 type row struct {
 	order  uint64
 	size   int32
 	flying bool // a client has it in hand, or its commit is under way
+	sent   bool // by a flush: counted in box.hand
 }
 
 // box returns the account's box, read on first use.
@@ -57,7 +61,7 @@ func (b *box) next(s *store.Store, size int) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	order := s.Order() // under the lock: rows stay sorted
-	b.rows = append(b.rows, row{order, int32(size), true})
+	b.rows = append(b.rows, row{order: order, size: int32(size), flying: true})
 	b.bytes += int64(size)
 	return order
 }
@@ -78,9 +82,18 @@ func (b *box) remove(order uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i, ok := b.find(order); ok {
+		b.settle(&b.rows[i])
 		b.bytes -= int64(b.rows[i].size)
 		b.rows = slices.Delete(b.rows, i, i+1)
 	}
+}
+
+// settle notes that a row is in nobody's hand. The caller holds the lock.
+func (b *box) settle(r *row) {
+	if r.sent {
+		b.hand -= int64(r.size)
+	}
+	r.flying, r.sent = false, false
 }
 
 // land says that nobody has the row in hand any more.
@@ -88,27 +101,55 @@ func (b *box) land(order uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i, ok := b.find(order); ok {
-		b.rows[i].flying = false
+		b.settle(&b.rows[i])
 	}
 }
 
-// take returns the rows that wait, and has them fly.
+// shelve keeps a row that cannot be read from being tried again.
+func (b *box) shelve(order uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i, ok := b.find(order); ok {
+		b.settle(&b.rows[i])
+		b.rows[i].flying = true
+	}
+}
+
+// window is how many bytes a flush has in clients' hands at a time. It must fit
+// into what a server lets wait for a client that reads, at its smallest setting:
+// a box may be many times as large, and a client that got it at once would be
+// disconnected for reading too slowly, at every login anew.
+const window = 48 << 10
+
+// take returns the oldest rows that wait, as many as the window has room for but
+// one at least, and has them fly.
 func (b *box) take() (list []uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range b.rows {
-		if !b.rows[i].flying {
-			b.rows[i].flying = true
-			list = append(list, b.rows[i].order)
+		r := &b.rows[i]
+		switch {
+		case r.flying:
+			continue
+		case b.hand > 0 && b.hand+int64(r.size) > window:
+			return list
 		}
+		r.flying, r.sent = true, true
+		b.hand += int64(r.size)
+		list = append(list, r.order)
 	}
 	return list
 }
 
-func (b *box) empty() bool {
+// more reports whether the window has room again, and there are rows for it: half
+// of it at a time, so that not every message is a transaction of its own.
+func (b *box) more() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.rows) == 0
+	if b.hand > window/2 {
+		return false
+	}
+	return slices.ContainsFunc(b.rows, func(r row) bool { return !r.flying })
 }
 
 func (b *box) room(size, messages int, bytes int64) bool {

@@ -147,34 +147,48 @@ func (m *module) presence(c xmpp.PresenceChange) {
 	}
 }
 
-// flush sends all rows that nobody has in hand to the client, oldest first.
+// flush sends rows that nobody has in hand to the client, oldest first, and more of
+// them as the client takes them.
 func (m *module) flush(s xmpp.Session) {
-	a := s.Account()
-	b, err := m.box(a)
-	if err == nil && b.empty() {
-		return
-	}
+	b, err := m.box(s.Account())
 	if err == nil {
-		err = m.host.Store().View(func(tx *store.Tx) error {
-			for _, row := range b.take() {
-				v, ok := tx.Get(m.table, key(a, row))
-				if !ok { // its time had run out
-					b.remove(row)
-					continue
-				}
-				message, err := stanza.Parse(v)
-				if err != nil {
-					m.host.Log().Error("an offline message cannot be read", "cause", err)
-					continue
-				}
-				m.send(s, b, row, message)
+		b.turn.Lock()
+		defer b.turn.Unlock()
+	}
+	for err == nil {
+		rows := b.take()
+		if len(rows) == 0 {
+			return
+		}
+		var sent bool
+		if sent, err = m.sendAll(s, b, rows); sent {
+			return // goes on when these are settled
+		}
+	}
+	m.host.Log().Error("offline messages cannot be read", "cause", err)
+}
+
+// sendAll sends these rows, and reports whether there was any to send.
+func (m *module) sendAll(s xmpp.Session, b *box, rows []uint64) (sent bool, err error) {
+	err = m.host.Store().View(func(tx *store.Tx) error {
+		for _, row := range rows {
+			v, ok := tx.Get(m.table, key(s.Account(), row))
+			if !ok { // its time had run out
+				b.remove(row)
+				continue
 			}
-			return nil
-		})
-	}
-	if err != nil {
-		m.host.Log().Error("offline messages cannot be read", "cause", err)
-	}
+			message, err := stanza.Parse(v)
+			if err != nil {
+				m.host.Log().Error("an offline message cannot be read", "cause", err)
+				b.shelve(row)
+				continue
+			}
+			sent = true
+			m.send(s, b, row, message)
+		}
+		return nil
+	})
+	return sent, err
 }
 
 func (m *module) send(s xmpp.Session, b *box, row uint64, message *stanza.Stanza) {
@@ -187,7 +201,20 @@ func (m *module) send(s xmpp.Session, b *box, row uint64, message *stanza.Stanza
 		var batch store.Batch
 		m.Drop(&batch, a, row)
 		m.host.Store().Submit(&batch, nil)
+		if b.more() {
+			m.later(s)
+		}
 	})
+}
+
+// later is flush for callers that must not block.
+func (m *module) later(s xmpp.Session) {
+	a := s.Account()
+	a.Retain()
+	go func() {
+		m.flush(s)
+		a.Release()
+	}()
 }
 
 // back makes a row one that waits, and sends it to another client if one is
@@ -196,11 +223,7 @@ func (m *module) back(a xmpp.Account, b *box, row uint64) {
 	b.land(row)
 	for _, s := range a.Sessions() {
 		if s.Presence() != nil && s.Priority() >= 0 {
-			a.Retain()
-			go func() {
-				m.flush(s)
-				a.Release()
-			}()
+			m.later(s)
 			return
 		}
 	}
