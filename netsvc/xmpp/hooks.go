@@ -33,7 +33,8 @@ type Hooks struct {
 }
 
 // PresenceChange tells what a session's presence was and what it is now; both
-// are broadcast presences without a 'to', nil stands for unavailable.
+// are broadcast presences without a 'to', nil stands for unavailable. Both are nil
+// when a client leaves that was never available.
 type PresenceChange struct {
 	Session  Session
 	Was, Now *stanza.Stanza

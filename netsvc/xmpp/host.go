@@ -25,8 +25,9 @@ type Host interface {
 	// Guest declares who answers requests of clients that have not logged in.
 	Guest(GuestIQ)
 
-	// StreamFeature is offered to clients after authentication.
-	StreamFeature(element []byte)
+	// StreamFeature is offered to clients after authentication: make returns the
+	// element for a host, nil for none. It is asked for each stream.
+	StreamFeature(make func(host string) []byte)
 
 	// Feature, Identity and Form extend the answer to disco#info at the
 	// addresses of the scope; Items and Node add items and nodes.
@@ -46,6 +47,12 @@ type Host interface {
 	// SetSpool is how the offline extension offers to keep what a client has
 	// not acknowledged in time.
 	SetSpool(Spool)
+}
+
+// Always makes a stream feature that is the same on all hosts.
+func Always(element string) func(host string) []byte {
+	b := []byte(element)
+	return func(string) []byte { return b }
 }
 
 // Server is what extensions can ask of the running server. All methods are safe

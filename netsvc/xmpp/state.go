@@ -14,6 +14,7 @@ import (
 // and may go on using it.
 type State[T any] struct {
 	key    Key[*loaded[T]]
+	failed Key[int] // how many commits of the account's state have failed
 	server func() Server
 	store  func() *store.Store
 	load   func(tx *store.Tx, id account.ID) (T, error)
@@ -23,7 +24,10 @@ type loaded[T any] struct{ value T }
 
 // NewState declares the state. load reads it from the store.
 func NewState[T any](h Host, name string, load func(tx *store.Tx, id account.ID) (T, error)) *State[T] {
-	return &State[T]{key: NewKey[*loaded[T]](h, "state."+name), server: h.Server, store: h.Store, load: load}
+	return &State[T]{
+		key: NewKey[*loaded[T]](h, "state."+name), failed: NewKey[int](h, "state.failed."+name),
+		server: h.Server, store: h.Store, load: load,
+	}
 }
 
 // Get returns the account's value. The error is the store's.
@@ -60,7 +64,7 @@ func (s *State[T]) locked(a Account) (T, error) {
 // done is called after the commit, in the order in which changes were decided,
 // on the store's writer: it must not block. What it gets is nil, or the reason
 // why the commit failed; then the value has been dropped and is loaded anew on
-// next use. An empty batch counts as committed, in its turn.
+// next use, and again after the changes that were under way behind it. An empty batch counts as committed, in its turn.
 func (s *State[T]) Change(a Account, decide func(value T, b *store.Batch) (T, error), done func(error)) error {
 	var err error
 	a.Decide(func() {
@@ -73,10 +77,14 @@ func (s *State[T]) Change(a Account, decide func(value T, b *store.Batch) (T, er
 			return
 		}
 		s.key.Set(a, &loaded[T]{fresh})
+		failures := s.failed.Of(a)
 		a.Retain()
 		s.store().Submit(&b, func(failed error) {
 			if failed != nil {
+				s.failed.Set(a, s.failed.Of(a)+1) // on the writer only
 				s.key.Set(a, nil)
+			} else if s.failed.Of(a) != failures {
+				s.key.Set(a, nil) // loaded anew meanwhile, without this change
 			}
 			if done != nil {
 				done(failed)

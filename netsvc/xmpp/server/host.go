@@ -64,7 +64,7 @@ func (h *host) Nonza(space string, handle func(xmpp.Session, *xmlstream.Node)) {
 
 func (h *host) Guest(d xmpp.GuestIQ) { h.g.guests = append(h.g.guests, d) }
 
-func (h *host) StreamFeature(element []byte) { h.g.features = append(h.g.features, element) }
+func (h *host) StreamFeature(make func(string) []byte) { h.g.features = append(h.g.features, make) }
 
 func (h *host) Flag(name string) xmpp.Flag {
 	h.server.names.mu.Lock()

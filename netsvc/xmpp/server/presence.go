@@ -28,9 +28,10 @@ func (g *generation) ownPresence(ss *Session, s *stanza.Stanza) {
 		if n := s.Node("jabber:client", "status"); n != nil {
 			ss.status.Store(&n.Text)
 		}
-		if old := ss.presence.Swap(nil); old != nil {
-			g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.stanza, Leaving: s})
-		}
+		// Also of a client that was never available: strangers may have been shown
+		// its presence directly.
+		old := ss.presence.Swap(nil)
+		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Leaving: s})
 	default:
 		g.bounce(s, stanza.NewError(stanza.BadRequest, "this type of presence needs an address"))
 	}

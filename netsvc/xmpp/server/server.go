@@ -57,7 +57,7 @@ type generation struct {
 	hooks    xmpp.Hooks
 	iqs      map[iqKey]*xmpp.IQ
 	nonzas   map[string]func(xmpp.Session, *xmlstream.Node)
-	features [][]byte
+	features []func(host string) []byte
 	guests   []xmpp.GuestIQ
 	disco    xmpp.Discoveries
 	contacts xmpp.Contacts
@@ -126,8 +126,15 @@ func (s *Server) OutboxLimit() int { return int(s.current().limits.outbox) }
 // current generation.
 func (s *Server) Guests() []xmpp.GuestIQ { return s.current().guests }
 
-// StreamFeatures are what extensions offer an authenticated client.
-func (s *Server) StreamFeatures() [][]byte { return s.current().features }
+// StreamFeatures are what extensions offer an authenticated client of the host.
+func (s *Server) StreamFeatures(host string) (list [][]byte) {
+	for _, make := range s.current().features {
+		if element := make(host); element != nil {
+			list = append(list, element)
+		}
+	}
+	return list
+}
 
 // Why a resource cannot be bound.
 var (

@@ -314,10 +314,9 @@ func (ss *Session) leave() {
 	ss.drain()
 	ss.account.Decide(func() { ss.account.remove(ss) })
 	g := ss.server.current()
-	if old := ss.presence.Swap(nil); old != nil {
-		gone := stanza.NewPresence(stanza.Unavailable, "", ss.jid, jid.JID{}, nil)
-		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.stanza, Leaving: gone})
-	}
+	old := ss.presence.Swap(nil)
+	gone := stanza.NewPresence(stanza.Unavailable, "", ss.jid, jid.JID{}, nil)
+	g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Leaving: gone})
 	g.hooks.Ended.Tell(ss)
 	if len(ss.account.Sessions()) == 0 {
 		status := ""

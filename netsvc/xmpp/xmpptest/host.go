@@ -58,7 +58,7 @@ func (h *host) Nonza(space string, handle func(xmpp.Session, *xmlstream.Node)) {
 
 func (h *host) Guest(xmpp.GuestIQ) {} // guests have no streams here
 
-func (h *host) StreamFeature(element []byte) { h.g.features = append(h.g.features, element) }
+func (h *host) StreamFeature(make func(string) []byte) { h.g.features = append(h.g.features, make) }
 
 func (h *host) Flag(name string) xmpp.Flag { return 1 << h.server.number("flag."+name) }
 func (h *host) Slot(name string) int       { return h.server.number("slot." + name) }
@@ -84,7 +84,7 @@ func (s *Server) number(name string) int {
 func (s *Server) StreamFeatures() string {
 	var all []byte
 	for _, f := range s.generation.Load().features {
-		all = append(all, f...)
+		all = append(all, f(s.Hosts()[0])...)
 	}
 	return string(all)
 }

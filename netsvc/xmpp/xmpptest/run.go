@@ -106,7 +106,7 @@ type generation struct {
 	hooks    xmpp.Hooks
 	iqs      map[iqKey]*xmpp.IQ
 	nonzas   map[string]func(xmpp.Session, *xmlstream.Node)
-	features [][]byte
+	features []func(host string) []byte
 	disco    xmpp.Discoveries
 	contacts xmpp.Contacts
 	spool    xmpp.Spool

@@ -37,7 +37,7 @@ func (o *owner) Authenticated(_ context.Context, who jid.JID) error {
 
 // Features are stream management and what the extensions offer.
 func (o *owner) Features() [][]byte {
-	return append([][]byte{server.ManageFeature}, o.edge.server.StreamFeatures()...)
+	return append([][]byte{server.ManageFeature}, o.edge.server.StreamFeatures(o.user.JID.Domain())...)
 }
 
 // Bind makes the session. The resource that the server chooses is unguessable

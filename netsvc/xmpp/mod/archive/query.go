@@ -262,9 +262,11 @@ func (m *extension) scan(tx *store.Tx, a xmpp.Account, q *search, f func(row) bo
 	return errors.Join(tx.Scan(m.rows, from, to, q.back, try), bad)
 }
 
-// keys makes the range of keys that begin with the prefix.
+// keys makes the range of keys that begin with the prefix. (A zero byte behind
+// the id would not do for its successor: entries of an index have more bytes.)
 func (q *search) keys(prefix []byte) (from, to []byte) {
-	from = append(append(append(from, prefix...), q.from[:]...), 0)
+	next := q.from.next()
+	from = append(append(from, prefix...), next[:]...)
 	to = append(append(to, prefix...), q.to[:]...)
 	return from, to
 }

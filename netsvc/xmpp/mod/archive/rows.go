@@ -31,6 +31,16 @@ func idAt(micro uint64) (n id) {
 	return n
 }
 
+// next is the smallest id after n.
+func (n id) next() id {
+	for i := len(n) - 1; i >= 0; i-- {
+		if n[i]++; n[i] != 0 {
+			break
+		}
+	}
+	return n
+}
+
 func (n id) append(dst []byte) []byte { return base64.RawURLEncoding.AppendEncode(dst, n[:]) }
 
 func (n id) String() string { return base64.RawURLEncoding.EncodeToString(n[:]) }

@@ -40,7 +40,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	o.Bool(&m.presence, "presence", true, "changes of contacts' presence wait")
 	o.Bool(&m.typing, "typing", true, "messages that only say that somebody is typing wait")
 	m.inactive = h.Flag("inactive")
-	h.StreamFeature([]byte("<csi xmlns='" + space + "'/>"))
+	h.StreamFeature(xmpp.Always("<csi xmlns='" + space + "'/>"))
 	h.Nonza(space, m.state)
 	h.Hooks().Deliver.Add("csi", m.hold)
 	h.Hooks().Resumed.Add("csi", m.active)

@@ -27,6 +27,7 @@ func init() {
 }
 
 type module struct {
+	caps     caps
 	host     xmpp.Host
 	contacts []contact
 }
@@ -49,7 +50,9 @@ func (m *module) Setup(h xmpp.Host) error {
 	everywhere := xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost
 	h.IQ(xmpp.IQ{Space: disco.InfoSpace, Local: "query", To: everywhere, Get: m.info})
 	h.IQ(xmpp.IQ{Space: disco.ItemsSpace, Local: "query", To: everywhere, Get: m.items})
+	h.StreamFeature(m.streamFeature)
 	d := h.Disco()
+	d.Feature(xmpp.ToHost, disco.CapsSpace)
 	d.Identity(xmpp.ToHost, disco.Identity{Category: "server", Type: "im", Name: "linnet"})
 	d.Identity(xmpp.ToSelf|xmpp.ToAccount, disco.Identity{Category: "account", Type: "registered"})
 	d.Form(xmpp.ToHost, m.addresses)
@@ -83,7 +86,7 @@ func (m *module) info(r *xmpp.Request) {
 		r.Refuse(stanza.ServiceUnavailable, "")
 		return
 	}
-	info, bad := m.describe(r)
+	info, bad := m.answer(r)
 	if bad != nil {
 		r.Fail(bad)
 		return
@@ -93,26 +96,32 @@ func (m *module) info(r *xmpp.Request) {
 	r.Result(w.Bytes())
 }
 
-func (m *module) describe(r *xmpp.Request) (*disco.Info, *stanza.Error) {
-	d := m.host.Disco()
-	if node := r.Payload.Attr("node"); node != "" {
-		var info *disco.Info
-		var bad *stanza.Error
-		if n := d.Nodes[node]; n.Info != nil {
-			info, bad = n.Info(r)
-		} else if d.OtherNodes != nil {
-			info = d.OtherNodes(r, node)
-		}
-		if bad == nil && info == nil {
-			return nil, stanza.NewError(stanza.ItemNotFound, "")
-		}
-		if info != nil {
-			info.Node = node
-		}
-		return info, bad
-	}
-	info := &disco.Info{}
+// answer is what is known of the address, or of a node there.
+func (m *module) answer(r *xmpp.Request) (info *disco.Info, bad *stanza.Error) {
 	where := scope(r)
+	node := r.Payload.Attr("node")
+	d := m.host.Disco()
+	switch n := d.Nodes[node]; {
+	case node == "", where == xmpp.ToHost && node == capsNode+"#"+m.ver(r.Host):
+		info = m.describe(where, r.Host)
+	case n.Info != nil:
+		info, bad = n.Info(r)
+	case d.OtherNodes != nil:
+		info = d.OtherNodes(r, node)
+	}
+	if bad == nil && info == nil {
+		bad = stanza.NewError(stanza.ItemNotFound, "")
+	}
+	if info != nil {
+		info.Node = node
+	}
+	return info, bad
+}
+
+// describe gathers what the extensions declared for addresses of one kind.
+func (m *module) describe(where xmpp.Scope, host string) *disco.Info {
+	d := m.host.Disco()
+	info := &disco.Info{}
 	for _, id := range d.Identities {
 		if id.Scope&where != 0 {
 			info.Identities = append(info.Identities, id.Identity)
@@ -127,11 +136,11 @@ func (m *module) describe(r *xmpp.Request) (*disco.Info, *stanza.Error) {
 		if f.Scope&where == 0 {
 			continue
 		}
-		if made := f.Make(r.Host); made != nil {
+		if made := f.Make(host); made != nil {
 			info.Forms = append(info.Forms, made)
 		}
 	}
-	return info, nil
+	return info
 }
 
 func (m *module) items(r *xmpp.Request) {

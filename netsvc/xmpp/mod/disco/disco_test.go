@@ -80,10 +80,13 @@ func failure(from, kind, condition string) string {
 
 const disco = `<feature var='http://jabber.org/protocol/disco#info'/><feature var='http://jabber.org/protocol/disco#items'/>`
 
+// caps115 is what a host has beside.
+const caps115 = `<feature var='http://jabber.org/protocol/caps'/>`
+
 func TestHost(t *testing.T) {
 	enact(t, func(t *testing.T, s *xmpptest.Server, romeo *xmpptest.Client) {
 		for _, host := range []string{"shakespeare.lit", "montague.net"} {
-			romeo.Ask(ask("info", host, ""), answer("info", host, "", `<identity category='server' type='im' name='linnet'/>`+disco+`<feature var='urn:example:host'/>
+			romeo.Ask(ask("info", host, ""), answer("info", host, "", `<identity category='server' type='im' name='linnet'/>`+disco+caps115+`<feature var='urn:example:host'/>
 				<x xmlns='jabber:x:data' type='result'>
 					<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/network/serverinfo</value></field>
 					<field var='abuse-addresses' type='list-multi'><value>mailto:abuse@shakespeare.lit</value><value>xmpp:abuse@shakespeare.lit</value></field>
@@ -140,6 +143,6 @@ func TestAccounts(t *testing.T) {
 func TestNoAddresses(t *testing.T) {
 	xmpptest.Test(t, xmpptest.Options{}, func(t *testing.T, s *xmpptest.Server) {
 		s.Login("romeo@example.com/orchard").Ask(ask("info", "example.com", ""),
-			answer("info", "example.com", "", `<identity category='server' type='im' name='linnet'/>`+disco))
+			answer("info", "example.com", "", `<identity category='server' type='im' name='linnet'/>`+disco+caps115))
 	})
 }

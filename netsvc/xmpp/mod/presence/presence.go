@@ -57,7 +57,9 @@ func (m *module) changed(c xmpp.PresenceChange) {
 	if p == nil {
 		p = c.Leaving
 	}
-	m.broadcast(c.Session, p)
+	if c.Now != nil || c.Was != nil {
+		m.broadcast(c.Session, p)
+	}
 	switch {
 	case c.Now == nil:
 		m.farewell(c.Session, p, true)
