@@ -64,7 +64,7 @@ func (m *extension) query(r *xmpp.Request) {
 	err := m.host.Store().View(func(tx *store.Tx) (err error) {
 		for _, n := range append(q.known, q.ids...) {
 			if _, ok := tx.Get(m.rows, rowKey(r.Account.ID(), n)); !ok {
-				bad = stanza.NewError(stanza.ItemNotFound, "no message of this archive has this id")
+				bad = notFound()
 				return nil
 			}
 		}
@@ -109,7 +109,7 @@ func parseSearch(n *xmlstream.Node, most int) (*search, *stanza.Error) {
 	if page.HasIndex {
 		return nil, stanza.NewError(stanza.FeatureNotImplemented, "pages are found by id, not by index")
 	}
-	for _, bad := range []*stanza.Error{q.after(page.After), q.before(page.Before)} {
+	for _, bad := range []*stanza.Error{q.beside(page.After, q.raise), q.beside(page.Before, q.lower)} {
 		if bad != nil {
 			return nil, bad
 		}
@@ -136,9 +136,9 @@ func (q *search) filter(f *form.Form) *stanza.Error {
 		case "start", "end":
 			bad = q.moment(field.Var, value)
 		case "after-id":
-			bad = q.after(value)
+			bad = q.beside(value, q.raise)
 		case "before-id":
-			bad = q.before(value)
+			bad = q.beside(value, q.lower)
 		case "ids":
 			for _, v := range field.Values {
 				n, err := parseID(v)
@@ -175,7 +175,8 @@ func (q *search) moment(name, value string) *stanza.Error {
 	return nil
 }
 
-func (q *search) after(value string) *stanza.Error {
+// beside narrows the search to one side of a row, which must be in the archive.
+func (q *search) beside(value string, narrow func(id)) *stanza.Error {
 	if value == "" {
 		return nil
 	}
@@ -184,20 +185,7 @@ func (q *search) after(value string) *stanza.Error {
 		return notFound()
 	}
 	q.known = append(q.known, n)
-	q.raise(n)
-	return nil
-}
-
-func (q *search) before(value string) *stanza.Error {
-	if value == "" {
-		return nil
-	}
-	n, err := parseID(value)
-	if err != nil {
-		return notFound()
-	}
-	q.known = append(q.known, n)
-	q.lower(n)
+	narrow(n)
 	return nil
 }
 
