@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"linnet/netsvc/log"
 	"os"
 	"slices"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"linnet/appliance/journal"
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/store"
@@ -135,7 +135,7 @@ func (a *Appliance) Start(ctx context.Context) (err error) {
 	a.began = time.Now()
 	a.journal.SetLevel(journal.Level(g.base.level))
 	if err := os.MkdirAll(g.base.data, 0o700); err != nil {
-		return err
+		return dataError(g.base.data, err)
 	}
 	var undo []func()
 	defer func() {
@@ -146,7 +146,7 @@ func (a *Appliance) Start(ctx context.Context) (err error) {
 		}
 	}()
 	if a.store, err = store.Open(a.storeOptions(g)); err != nil {
-		return err
+		return dataError(g.base.data, err)
 	}
 	undo = append(undo, func() { _ = a.store.Close() })
 	a.guard.Start(guard.RAM(os.DirFS("/")), uint64(g.base.memory))

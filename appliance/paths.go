@@ -1,7 +1,11 @@
 package appliance
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
+	"syscall"
 
 	"linnet/appliance/settings"
 	"linnet/netsvc/config"
@@ -45,4 +49,22 @@ func Sample() (string, error) {
 		return "", err
 	}
 	return settings.Sample(schema), nil
+}
+
+// dataError says what to do about a data directory that cannot be used.
+func dataError(dir string, err error) error {
+	advice := ""
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		advice = "give it to the user this runs as, or name another with -data"
+	case errors.Is(err, syscall.EROFS):
+		advice = "mount it writable, or name another with -data"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		advice = "make room on its disk, or name another with -data"
+	case errors.Is(err, syscall.ENOTDIR):
+		advice = "there is a file where the directory should be: name another with -data"
+	default:
+		return err
+	}
+	return fmt.Errorf("the data directory %s cannot be used: %w; %s", dir, err, advice)
 }

@@ -27,9 +27,6 @@ func (s *Store) RawRows(name string) (rows, expiries int) {
 	return rows, expiries
 }
 
-// Sweep does what the timer of expiring rows does.
-func (s *Store) Sweep() { s.main.requestSweep() }
-
 // Idle reports whether the writers have ended.
 func (s *Store) Idle() bool {
 	for _, f := range []*file{s.main, s.cache} {

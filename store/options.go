@@ -1,9 +1,9 @@
 package store
 
 import (
-	"linnet/netsvc/log"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/store/table"
 )
 

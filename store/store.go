@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/store/table"
 )
 

@@ -335,7 +335,6 @@ func TestCommitEveryGathersBatches(t *testing.T) {
 		if committed != 0 {
 			t.Errorf("%d batches were committed before it was time", committed)
 		}
-		begin = time.Now()
 		s.Barrier(func() {})
 		synctest.Wait()
 		time.Sleep(500 * time.Millisecond)

@@ -198,6 +198,7 @@ func TestCtl(t *testing.T) {
 		{name: "bad flag", argv: "say -knid chat", code: ExitUsage, err: "say takes no -knid; did you mean -kind?"},
 		{name: "flag without value", argv: "say -kind", code: ExitUsage, err: "-kind needs a value"},
 		{name: "missing", argv: "say", code: ExitUsage, err: "text: is required"},
+		{name: "missing beside a password", argv: "user add", stdin: "hush\n", code: ExitUsage, err: "jid: is required"},
 		{name: "no command", argv: "", code: ExitUsage, err: "which command?"},
 		{name: "half a command", argv: "user", code: ExitUsage, err: "user what? one of: add, delete, list"},
 		{name: "misspelt", argv: "user lsit", code: ExitUsage, err: `there is no command "user lsit"; did you mean "user list"?`},

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"linnet/netsvc/command"
+	"linnet/netsvc/log"
 )
 
 // SocketName is the name of the socket in the data directory.
@@ -351,8 +351,14 @@ func (s *session) help(set []*command.Command, argv []string) int {
 	return ExitOK
 }
 
-// complete asks for what is missing: passwords, and whether what cannot be undone is meant.
+// complete asks for what is missing: passwords, and whether what cannot be undone is meant. Nobody is asked for
+// a command that lacks something else.
 func (s *session) complete(w *words, answers bool) error {
+	for i := range w.command.Args {
+		if a := &w.command.Args[i]; a.Kind != command.Password && a.Required && a.Default == "" && len(w.args[a.Name]) == 0 {
+			return command.BadArg(a.Name, "is required")
+		}
+	}
 	for i := range w.command.Args {
 		a := &w.command.Args[i]
 		if a.Kind != command.Password || !a.Required || len(w.args[a.Name]) > 0 {

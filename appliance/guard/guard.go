@@ -9,7 +9,6 @@
 package guard
 
 import (
-	"linnet/netsvc/log"
 	"math"
 	"os"
 	"runtime/debug"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"linnet/netsvc/config"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 )

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"bytes"
-	"linnet/netsvc/log"
 	"math"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 )
@@ -169,7 +169,7 @@ func TestTrim(t *testing.T) {
 			time.Sleep(busyEvery)
 		}
 		synctest.Wait()
-		trims, looks := b.done()
+		trims, _ := b.done()
 		if trims != 0 {
 			t.Fatal("memory is given back while the load is high")
 		}
@@ -183,7 +183,8 @@ func TestTrim(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if trims, looks = b.done(); trims != 1 {
+		trims, looks := b.done()
+		if trims != 1 {
 			t.Errorf("trimmed %d times for one storm", trims)
 		}
 		if looks > 5+1+2+20 {

@@ -10,9 +10,10 @@ package journal
 import (
 	"context"
 	"io"
-	"linnet/netsvc/log"
 	"sync"
 	"sync/atomic"
+
+	"linnet/netsvc/log"
 )
 
 // Keys are the attribute keys of the program, all of them in use, so that a search finds every line about

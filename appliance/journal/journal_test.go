@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"linnet/netsvc/log"
 )
 
 func TestRing(t *testing.T) {

@@ -159,6 +159,36 @@ func (s *server) end(t *testing.T) {
 	}
 }
 
+// Whoever reads the log may end; the server does not end with him.
+func TestServeWithoutReaders(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=", "-set", "c2s.direct_tls=")
+	c.Stdout, c.Stderr = written, written
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written.Close()
+	if _, err := bufio.NewReader(read).ReadString('\n'); err != nil { // it says who it is: it runs
+		t.Fatal(err)
+	}
+	read.Close()
+	for range 2 { // each writes a line
+		if code, out, err := linnet(t, "", "ctl", "-data", data, "reload"); code != 0 {
+			t.Fatalf("exit %d: %s%s", code, out, err)
+		}
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The whole way: a first start, control, reload, backup, restart, the end, and the backup put back.
 func TestServe(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")

@@ -4,12 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"linnet/netsvc/log"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/sasl"
 	"linnet/store"

@@ -6,13 +6,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/wire/sasl"
 )
 

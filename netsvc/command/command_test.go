@@ -5,11 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"linnet/netsvc/log"
 	"strings"
 	"testing"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 )
 

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
 )

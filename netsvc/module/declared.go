@@ -3,10 +3,10 @@ package module
 import (
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/store"
 	"linnet/store/table"

@@ -2,7 +2,6 @@ package module
 
 import (
 	"context"
-	"linnet/netsvc/log"
 	"net"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/store"
 	"linnet/store/table"

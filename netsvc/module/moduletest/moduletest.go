@@ -5,12 +5,12 @@ package moduletest
 
 import (
 	"context"
-	"linnet/netsvc/log"
 	"sync"
 	"testing"
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/store"

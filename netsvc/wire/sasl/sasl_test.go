@@ -233,11 +233,11 @@ func TestSteps(t *testing.T) {
 	}
 
 	x = begin()
-	if _, done, err = x.Step([]byte("\x00juliet\x00" + strings.Repeat("x", MaxMessage-8))); condition(err) != NotAuthorized {
+	if _, _, err = x.Step([]byte("\x00juliet\x00" + strings.Repeat("x", MaxMessage-8))); condition(err) != NotAuthorized {
 		t.Fatalf("longest message: %v", err)
 	}
 	x = begin()
-	if _, done, err = x.Step([]byte("\x00juliet\x00" + strings.Repeat("x", MaxMessage-7))); condition(err) != MalformedRequest {
+	if _, _, err = x.Step([]byte("\x00juliet\x00" + strings.Repeat("x", MaxMessage-7))); condition(err) != MalformedRequest {
 		t.Fatalf("too long a message: %v", err)
 	}
 
