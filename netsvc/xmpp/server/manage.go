@@ -116,7 +116,7 @@ func (ss *Session) Acked(epoch, h uint32) {
 		ss.mu.Unlock()
 		return
 	}
-	var room [askAfter * 2]*owed
+	var room [askAfter * 3 / 2]*owed
 	got, ok := m.acknowledge(h, room[:0])
 	sent := m.sent
 	m.asked = false
@@ -135,7 +135,7 @@ func (ss *Session) Acked(epoch, h uint32) {
 // after the first; other stanzas, which only take up memory, much later. Each
 // question costs both ends a stanza's worth of work.
 const (
-	askAfter = 8
+	askAfter = 16
 	askDelay = 100 * time.Millisecond
 	askIdle  = 10 * time.Second
 )
