@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // numbered finds the numbers of the messages that body made.
@@ -82,4 +83,101 @@ func TestClientThatNeverReads(t *testing.T) {
 			n.fine()
 		})
 	}
+}
+
+// A client that sends faster than it may waits, and is not disconnected; what it
+// sends arrives, and the others chat meanwhile.
+func TestClientThatDoesNotStop(t *testing.T) {
+	const count, size = 60, 10_000
+	n := start(t, "c2s.rate=512KB", "c2s.burst=256KB")
+	n.accounts("romeo", "juliet")
+	romeo, juliet := n.login("romeo/orchard"), n.login("juliet/balcony").available()
+	for i := range count {
+		romeo.send("<message to='juliet@localhost/balcony' type='chat' id='m'>%s</message>", body(i, size))
+		if i%10 == 0 {
+			n.fine()
+		}
+	}
+	for i := range count {
+		juliet.expect(`<message [^>]*><body>%d x*</body>.*?</message>`, i)
+	}
+	romeo.alive()
+	juliet.alive()
+	if n.metric("clientsSlowed") == 0 {
+		t.Error("the client was not slowed")
+	}
+	n.fine()
+}
+
+// A session that waited with more than may wait for one connection is resumed all
+// the same, and all of it comes.
+func TestResumptionWithAFullQueue(t *testing.T) {
+	const count, size = 20, 10_000
+	n := start(t, "xmpp.outbox=64KB", "xmpp.unacknowledged=256KB", "c2s.stanza=20000", "c2s.rate=0")
+	n.accounts("romeo", "juliet")
+	romeo, juliet := n.login("romeo/orchard"), n.login("juliet/balcony").available()
+	id := juliet.manage()
+	juliet.conn.Close()
+	n.until(func() bool { return n.metric("clientConnections") == 3 }, "the end is not noticed")
+	for i := range count {
+		romeo.send("<message to='juliet@localhost/balcony' type='chat' id='m'>%s</message>", body(i, size))
+	}
+	romeo.alive()
+	juliet = n.dial("plain").authenticate("juliet")
+	juliet.send("%s", resume(id, 0))
+	juliet.expect("<resumed [^>]*/>")
+	for i := range count {
+		juliet.expect(`<message [^>]*><body>%d x*</body>.*?</message>`, i)
+	}
+	if n.metric("slowClients") != 0 {
+		t.Error("the session ended")
+	}
+	n.fine()
+}
+
+// The largest stanza that one client may send is one that another can be given, with
+// the smallest outbox there is.
+func TestLargestStanza(t *testing.T) {
+	const size = 256 << 10
+	n := start(t, "xmpp.outbox=64KB", "xmpp.unacknowledged=64KB", "c2s.rate=0")
+	n.accounts("romeo", "juliet")
+	each(n, []bool{false, true}, strconv.FormatBool, func(n *node, managed bool) {
+		romeo, juliet := n.login("romeo/orchard"), n.login("juliet/balcony")
+		if managed {
+			juliet.manage()
+		}
+		juliet.available()
+		romeo.send("%s", pad(size, toJuliet+"><body>", "</body></message>"))
+		juliet.expect("(?:<r [^>]*/>)?<message [^>]*><body>x*</body>.*?</message>")
+		romeo.alive()
+		juliet.send(closing)
+		juliet.expect("(?:<r [^>]*/>)?" + closing)
+		juliet.end()
+	})
+}
+
+// What waits for a client that nobody looks at (XEP-0352) has a limit in bytes, at
+// which it is sent.
+func TestHeldBytes(t *testing.T) {
+	n := start(t, "c2s.rate=0")
+	n.accounts("romeo", "juliet")
+	romeo, juliet := n.login("romeo/orchard"), n.login("juliet/balcony").available()
+	juliet.send("<inactive xmlns='urn:xmpp:csi:0'/>")
+	juliet.alive()
+	typing := func(size int) {
+		romeo.send("%s", pad(size, toJuliet+"><composing xmlns='http://jabber.org/protocol/chatstates'/><thread>", "</thread></message>"))
+		romeo.alive()
+	}
+	typing(30_000)
+	typing(30_000)
+	n.fine()
+	juliet.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if k, _ := juliet.conn.Read(make([]byte, 100)); k > 0 {
+		t.Error("nothing was held back")
+	}
+	typing(30_000)
+	for range 3 {
+		juliet.expect("<message [^>]*><composing .*?</message>")
+	}
+	n.fine()
 }

@@ -24,13 +24,13 @@ type managed struct {
 	ledger ledger
 }
 
-// push numbers a stanza. False: the queue is over its limit.
+// push numbers a stanza. False: the queue has reached its limit. It may grow beyond
+// by one stanza, or one larger than the limit could be delivered to nobody.
 func (m *managed) push(q queued) bool {
-	n := q.stanza.Size()
-	if m.bytes+n > m.limit {
+	if m.bytes >= m.limit {
 		return false
 	}
-	m.bytes += n
+	m.bytes += q.stanza.Size()
 	m.sent++
 	if q.copy != nil {
 		m.owing++

@@ -119,8 +119,16 @@ func (s *Server) Online(f func(xmpp.Account) bool) {
 	}
 }
 
-// OutboxLimit is how many bytes an edge lets wait for one client.
-func (s *Server) OutboxLimit() int { return int(s.current().limits.outbox) }
+// OutboxLimit is how many bytes an edge lets wait for one client, whose stanzas have
+// at most the size given: two of them always, or a large one would end the session
+// that it is for.
+func (s *Server) OutboxLimit(stanza int) int { return max(int(s.current().limits.outbox), 2*stanza) }
+
+// ResumeLimit is the same while a session is resumed: all that the client has not
+// acknowledged is on its way then.
+func (s *Server) ResumeLimit(stanza int) int {
+	return s.OutboxLimit(stanza) + int(s.current().limits.unacknowledged)
+}
 
 // Guests are what extensions answer to clients that have not logged in, in the
 // current generation.

@@ -35,6 +35,7 @@ type Session struct {
 	secure  bool
 	epoch   uint32   // of the connection; a stale one changes nothing
 	held    []queued // kept back by Hooks.Deliver
+	heavy   int      // bytes in held
 	managed *managed // stream management, nil while off
 	end     ending
 	lost    []queued // what came after the end, on its way to undelivered
@@ -147,7 +148,7 @@ func (ss *Session) deliver(s *stanza.Stanza, c *owed) {
 	if hold || ss.out == nil && ss.managed == nil { // or its connection is not attached yet
 
 		ss.hold(queued{s, c})
-		if len(ss.held) >= heldBound {
+		if len(ss.held) >= heldBound || ss.heavy >= heldBytes {
 			fits = ss.flush()
 		}
 	} else {
@@ -171,8 +172,11 @@ func (ss *Session) overrun(straw queued) {
 	}
 }
 
-// heldBound is how many stanzas a session keeps back before it sends them all.
-const heldBound = 256
+// heldBound and heldBytes are how much a session keeps back before it sends it all.
+const (
+	heldBound = 256
+	heldBytes = 64 << 10
+)
 
 // hold keeps a stanza back. Of the presences of one entity only the last is worth
 // sending. The caller holds mu.
@@ -180,11 +184,13 @@ func (ss *Session) hold(q queued) {
 	if q.stanza.Kind == stanza.Presence {
 		for i, old := range ss.held {
 			if old.stanza.Kind == stanza.Presence && old.stanza.From == q.stanza.From {
+				ss.heavy -= old.stanza.Size()
 				ss.held = append(ss.held[:i], ss.held[i+1:]...)
 				break
 			}
 		}
 	}
+	ss.heavy += q.stanza.Size()
 	ss.held = append(ss.held, q)
 }
 
@@ -205,7 +211,7 @@ func (ss *Session) flush() bool {
 			return false
 		}
 	}
-	ss.held = nil
+	ss.held, ss.heavy = nil, 0
 	return true
 }
 

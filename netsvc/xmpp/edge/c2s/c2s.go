@@ -205,7 +205,7 @@ func (e *edge) serve(nc net.Conn, w way) {
 	}
 	buf := new(flow.Buffer)
 	buf.SetMax(int(e.stanza) + 4096)
-	conn.Outbox().SetLimit(e.server.OutboxLimit())
+	conn.Outbox().SetLimit(e.server.OutboxLimit(int(e.stanza)))
 	own := &owner{edge: e, conn: conn}
 	c := &client{edge: e, scanner: new(xmlstream.Scanner)}
 	s := stream.New(conn, buf, c.scanner, o, own)

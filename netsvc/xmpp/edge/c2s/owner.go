@@ -70,6 +70,9 @@ func (o *owner) link() server.Link {
 
 // Resume gives the connection to an earlier session.
 func (o *owner) Resume(ctx context.Context, previous string, handled uint32) (bool, []byte, error) {
+	largest := int(o.edge.stanza)
+	o.conn.Outbox().SetLimit(o.edge.server.ResumeLimit(largest))
+	defer func() { o.conn.Outbox().SetLimit(o.edge.server.OutboxLimit(largest)) }()
 	s, epoch, err := o.edge.server.Resume(ctx, o.user.ID, previous, handled, o.link())
 	var high *server.HighCount
 	switch {
