@@ -181,3 +181,40 @@ func TestHeldBytes(t *testing.T) {
 	}
 	n.fine()
 }
+
+// A page of the archive is bounded in bytes too: a stranger who sends large messages
+// must not make a conversation unreadable.
+func TestPageOfLargeMessages(t *testing.T) {
+	const count, size = 20, 100_000
+	n := start(t, "c2s.rate=0")
+	n.accounts("romeo", "juliet")
+	romeo, juliet := n.login("romeo/orchard"), n.login("juliet/balcony").available()
+	for i := range count {
+		romeo.send("<message to='juliet@localhost/balcony' type='chat' id='m'>%s</message>", body(i, size))
+		juliet.expect(`<message [^>]*><body>%d x*</body>.*?</message>`, i)
+	}
+	seen := 0
+	for after := ""; ; {
+		juliet.send("<iq type='set' id='q'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'><max>100</max>%s</set></query></iq>", after)
+		got := juliet.expect("(.*?)<iq [^>]*id='q'[^>]*>(.*?)</iq>")
+		page := numbers(t, got[0])
+		for _, i := range page {
+			if i != seen {
+				t.Fatalf("message %d came in the place of %d", i, seen)
+			}
+			seen++
+		}
+		if strings.Contains(got[1], "complete='true'") {
+			break
+		}
+		last := regexp.MustCompile("<last>(.*)</last>").FindStringSubmatch(got[1])
+		if last == nil || len(page) == 0 {
+			t.Fatalf("a page without an end: %s", got[1])
+		}
+		after = "<after>" + last[1] + "</after>"
+	}
+	if seen != count {
+		t.Errorf("%d messages, not %d", seen, count)
+	}
+	n.fine()
+}

@@ -201,10 +201,18 @@ func (q *search) lower(n id) {
 	}
 }
 
+// pageBytes is how many bytes of messages one page may have; one message it has in
+// any case. It must fit into what a server lets wait for a client that reads, at
+// its smallest setting, or a few large messages would make a conversation
+// unreadable.
+const pageBytes = 48 << 10
+
 // read finds one page, first row first, and whether there is more beyond it.
 func (m *extension) read(tx *store.Tx, a xmpp.Account, q *search) (page []row, more bool, err error) {
+	size := 0
 	err = m.scan(tx, a, q, func(r row) bool {
-		if len(page) == q.limit {
+		size += len(r.message)
+		if len(page) == q.limit || len(page) > 0 && size > pageBytes {
 			more = true
 			return false
 		}
