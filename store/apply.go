@@ -3,7 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"slices"
+	"sort"
 
 	"go.etcd.io/bbolt"
 
@@ -180,18 +180,24 @@ func (w *writeTx) preconditions(p *payload) error {
 	return nil
 }
 
-func compareChanges(a, b change) int {
-	if c := bytes.Compare(a.key, b.key); c != 0 {
-		return c
+// byKey sorts changes by key and, of one key, as they were submitted. It is for package sort, which bbolt brings
+// anyway: package slices would compile 7 KB of code for this type.
+type byKey []change
+
+func (c byKey) Len() int      { return len(c) }
+func (c byKey) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c byKey) Less(i, j int) bool {
+	if order := bytes.Compare(c[i].key, c[j].key); order != 0 {
+		return order < 0
 	}
-	return int(a.seq) - int(b.seq)
+	return c[i].seq < c[j].seq
 }
 
 // flush applies the gathered changes in key order; of several changes to one key the last one counts, so that a row
 // written by every batch of a group is written once.
 func (w *writeTx) flush(tw *tableWriter) error {
-	if !slices.IsSortedFunc(tw.todo, compareChanges) {
-		slices.SortFunc(tw.todo, compareChanges)
+	if todo := byKey(tw.todo); !sort.IsSorted(todo) {
+		sort.Sort(todo)
 	}
 	for i := range tw.todo {
 		c := &tw.todo[i]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -203,19 +204,12 @@ func (p Problems) Error() string {
 
 // Sort orders the problems by file and line, those without a line last.
 func (p Problems) Sort() {
-	slices.SortStableFunc(p, func(a, b *Problem) int {
-		if c := strings.Compare(a.File, b.File); c != 0 {
-			return c
+	sort.SliceStable(p, func(x, y int) bool {
+		a, b := p[x], p[y]
+		if a.File != b.File {
+			return a.File < b.File
 		}
-		switch {
-		case a.Line == b.Line:
-			return 0
-		case a.Line == 0:
-			return 1
-		case b.Line == 0:
-			return -1
-		}
-		return a.Line - b.Line
+		return a.Line != 0 && (b.Line == 0 || a.Line < b.Line)
 	})
 }
 

@@ -43,7 +43,7 @@ func (s *Set) NewGeneration() *Generation { return &Generation{set: s} }
 
 // Use makes g the generation that Walk shows.
 func (s *Set) Use(g *Generation) {
-	slices.SortStableFunc(g.entries, func(a, b *entry) int {
+	slices.SortFunc(g.entries, func(a, b *entry) int { // no two have one name
 		return cmp.Or(strings.Compare(a.section, b.section), strings.Compare(a.desc.Name, b.desc.Name))
 	})
 	s.current.Store(g)

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"slices"
+	"sort"
 	"strings"
 
 	"linnet/netsvc/wire/form"
@@ -126,8 +127,10 @@ func (i *Info) Ver() string {
 // i;octet collation that the XEP asks for.
 func (i *Info) texts() []string {
 	identities := slices.Clone(i.Identities)
-	slices.SortFunc(identities, func(a, b Identity) int {
-		return slices.Compare([]string{a.Category, a.Type, a.Lang, a.Name}, []string{b.Category, b.Type, b.Lang, b.Name})
+	// Package sort here and below: package slices would compile 5 to 10 KB of code for each type.
+	sort.SliceStable(identities, func(x, y int) bool {
+		a, b := &identities[x], &identities[y]
+		return slices.Compare([]string{a.Category, a.Type, a.Lang, a.Name}, []string{b.Category, b.Type, b.Lang, b.Name}) < 0
 	})
 	var texts []string
 	for _, identity := range identities {
@@ -139,7 +142,7 @@ func (i *Info) texts() []string {
 	for _, f := range i.extended() {
 		texts = append(texts, f.FormType())
 		fields := slices.Clone(f.Fields)
-		slices.SortStableFunc(fields, func(a, b form.Field) int { return strings.Compare(a.Var, b.Var) })
+		sort.SliceStable(fields, func(a, b int) bool { return fields[a].Var < fields[b].Var })
 		for _, field := range fields {
 			if field.Var == form.TypeField {
 				continue
@@ -159,6 +162,6 @@ func (i *Info) extended() []*form.Form {
 			forms = append(forms, f)
 		}
 	}
-	slices.SortStableFunc(forms, func(a, b *form.Form) int { return strings.Compare(a.FormType(), b.FormType()) })
+	sort.SliceStable(forms, func(a, b int) bool { return forms[a].FormType() < forms[b].FormType() })
 	return forms
 }
