@@ -190,9 +190,9 @@ func (a *Accounts) Delete(ctx context.Context, bare jid.JID) error {
 	}
 	// What its sessions wrote between the commit and their end.
 	a.sweep(&b, user.ID, false)
-	a.store.Submit(&b, nil)
+	err = a.store.Apply(ctx, &b)
 	a.sweep(&b, user.ID, true)
-	return a.store.Apply(ctx, &b)
+	return errors.Join(err, a.store.Apply(ctx, &b))
 }
 
 // sweep adds the removal of all rows under the number to the batch, for the
