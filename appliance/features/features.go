@@ -29,15 +29,6 @@ type Feature struct {
 	Summary string // what is lost without it
 }
 
-// Find returns the feature of that name.
-func Find(name string) (Feature, bool) {
-	i := slices.IndexFunc(Table, func(f Feature) bool { return f.Name == name })
-	if i < 0 {
-		return Feature{}, false
-	}
-	return Table[i], true
-}
-
 // Linked tells whether the feature is in this build: extensions are registered with the XMPP server, services
 // with the appliance.
 func (f Feature) Linked() bool {

@@ -45,7 +45,7 @@ func TestTableMatchesFiles(t *testing.T) {
 		}
 	}
 	for _, name := range files {
-		if _, ok := Find(name); !ok {
+		if _, ok := find(name); !ok {
 			t.Errorf("%s.go has no row in the table", name)
 		}
 	}
@@ -62,7 +62,7 @@ func TestTableIsComplete(t *testing.T) {
 		if !e.IsDir() || !registers(t, filepath.Join(mod, e.Name())) {
 			continue
 		}
-		f, ok := Find(e.Name())
+		f, ok := find(e.Name())
 		if !ok {
 			t.Errorf("netsvc/xmpp/mod/%s has no row in the table: run this test after adding %s.go and the row", e.Name(), e.Name())
 			continue
@@ -110,8 +110,17 @@ func TestLinked(t *testing.T) {
 		t.Error("a section of nothing belongs to a feature")
 	}
 	for _, info := range xmpp.All() {
-		if _, ok := Find(info.Name); !ok {
+		if _, ok := find(info.Name); !ok {
 			t.Errorf("the extension %s is linked and not in the table", info.Name)
 		}
 	}
+}
+
+// find returns the feature of that name.
+func find(name string) (Feature, bool) {
+	i := slices.IndexFunc(Table, func(f Feature) bool { return f.Name == name })
+	if i < 0 {
+		return Feature{}, false
+	}
+	return Table[i], true
 }

@@ -199,7 +199,7 @@ func TestSizes(t *testing.T) {
 }
 
 func TestSecret(t *testing.T) {
-	s := NewSecret("hush")
+	s := Secret{"hush"}
 	for _, shown := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s), fmt.Sprintf("%+v", struct{ S Secret }{s})} {
 		if strings.Contains(shown, "hush") || strings.Contains(shown, "68757368") {
 			t.Errorf("a secret shows: %s", shown)
@@ -210,7 +210,7 @@ func TestSecret(t *testing.T) {
 	if strings.Contains(b.String(), "hush") {
 		t.Errorf("a secret is logged: %s", b.String())
 	}
-	if s.Reveal() != "hush" || s.IsZero() || !NewSecret("").IsZero() {
+	if s.Reveal() != "hush" || s.IsZero() || !(Secret{}).IsZero() {
 		t.Error("a secret does not hold its text")
 	}
 }

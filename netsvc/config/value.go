@@ -17,9 +17,6 @@ import (
 // Secret is a text that no log, no listing and no format verb shows.
 type Secret struct{ text string }
 
-// NewSecret wraps text.
-func NewSecret(text string) Secret { return Secret{text} }
-
 // Reveal returns the text itself, for the one place that uses it.
 func (s Secret) Reveal() string { return s.text }
 

@@ -69,9 +69,6 @@ type Conn struct {
 	out      Outbox
 }
 
-// NewConn wraps c without a Pump: for tests, tools and rare connections.
-func NewConn(c net.Conn) *Conn { return (*Pump)(nil).NewConn(c) }
-
 // NewConn takes c over: it must not be used otherwise any more. A connection
 // that has a file descriptor moves to p's own epoll sets; any other, and all
 // of a nil Pump, are served with goroutines that block.

@@ -266,3 +266,9 @@ func readAll(t *testing.T, r io.Reader, n int) []byte {
 	}
 	return b
 }
+
+// limited returns the outbox of c with another limit.
+func limited(c *Conn, limit int) *Outbox {
+	c.Outbox().SetLimit(limit)
+	return c.Outbox()
+}

@@ -57,14 +57,8 @@ type Outbox struct {
 	idle  chan struct{} // closed when nothing waits; nil: nobody asks
 }
 
-// NewOutbox returns the outbox of c, which from now on holds at most limit
-// bytes that the kernel has not accepted.
-func NewOutbox(c *Conn, limit int) *Outbox {
-	c.out.SetLimit(limit)
-	return &c.out
-}
-
-// SetLimit changes the byte limit; what waits already stays.
+// SetLimit changes how many bytes that the kernel has not accepted the outbox
+// holds at most, DefaultLimit until then; what waits already stays.
 func (o *Outbox) SetLimit(limit int) {
 	o.conn.mu.Lock()
 	o.limit = limit

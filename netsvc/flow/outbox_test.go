@@ -16,7 +16,7 @@ import (
 func TestWritesInOrder(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
 		c, peer := dial(t, newPump(t), k)
-		out := NewOutbox(c, 8<<20)
+		out := limited(c, 8<<20)
 		var want []byte
 		f := new(fates)
 		count := 0
@@ -47,7 +47,7 @@ func TestManyCallersKeepTheirOrder(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
 		const callers, each = 20, 500
 		c, peer := dial(t, newPump(t), k)
-		out := NewOutbox(c, 8<<20)
+		out := limited(c, 8<<20)
 		f := new(fates)
 		var group sync.WaitGroup
 		for caller := range callers {
@@ -85,7 +85,7 @@ func TestManyCallersKeepTheirOrder(t *testing.T) {
 func TestLimit(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
 		c, peer := dial(t, newPump(t), k)
-		out := NewOutbox(c, 100)
+		out := limited(c, 100)
 		f := new(fates)
 		if out.Add(Item{Segs: [][]byte{pattern(60), pattern(41)}, Done: done{f, 0}}) {
 			t.Fatal("101 bytes passed a limit of 100")
@@ -120,7 +120,7 @@ func TestSlowReader(t *testing.T) {
 		t.Run(gives, func(t *testing.T) {
 			forKinds(t, func(t *testing.T, k kind) {
 				c, peer := dial(t, newPump(t), k)
-				out := NewOutbox(c, 256<<10)
+				out := limited(c, 256<<10)
 				h := newTurns()
 				c.Serve(new(Buffer), h)
 				f := new(fates)
@@ -188,7 +188,7 @@ func TestStallCloses(t *testing.T) {
 				a, _ := net.Pipe()
 				c = p.NewConn(a)
 			}
-			out := NewOutbox(c, 16<<20)
+			out := limited(c, 16<<20)
 			f := new(fates)
 			out.Add(Item{Segs: [][]byte{make([]byte, 16<<20)}, Done: done{f, 0}})
 			h := newTurns()
@@ -208,7 +208,7 @@ func TestStallCloses(t *testing.T) {
 func TestStallTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, peer := net.Pipe()
-		c := NewConn(a)
+		c := (*Pump)(nil).NewConn(a)
 		start := time.Now()
 		c.Outbox().AddBytes([]byte("x"))
 		time.Sleep(DefaultStall - time.Second)
@@ -227,7 +227,7 @@ func TestStallTime(t *testing.T) {
 func TestCloseSaysFarewell(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
 		c, peer := dial(t, newPump(t), k)
-		out := NewOutbox(c, 2<<20)
+		out := limited(c, 2<<20)
 		h := newTurns()
 		c.Serve(new(Buffer), h)
 		f := new(fates)
@@ -266,7 +266,7 @@ func TestCloseSaysFarewell(t *testing.T) {
 func TestGraceEnds(t *testing.T) {
 	forKinds(t, func(t *testing.T, k kind) {
 		c, _ := dial(t, newPump(t), k)
-		out := NewOutbox(c, 32<<20)
+		out := limited(c, 32<<20)
 		h := newTurns()
 		c.Serve(new(Buffer), h)
 		f := new(fates)
