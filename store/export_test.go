@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"time"
 
 	"go.etcd.io/bbolt"
 )
@@ -62,3 +63,6 @@ func (s *Store) SetFormat(v uint32) {
 
 // CheckBytes checks the bytes of a file.
 func CheckBytes(b []byte) error { return checkPages(bytes.NewReader(b), int64(len(b)), nil) }
+
+// FirstSnapshot is when the first snapshot after a start at now would be.
+func (s *Store) FirstSnapshot(now time.Time) time.Duration { return s.firstSnapshot(now) }

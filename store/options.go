@@ -37,7 +37,8 @@ type Options struct {
 	// devices that must come up at all; everybody's account is gone then.
 	StartEmpty bool
 
-	// SnapshotEvery is the time between two snapshots of linnet.db while it changes; 0 makes none.
+	// SnapshotEvery is the time between two snapshots of linnet.db while it changes, also across restarts, but none is
+	// made in the first hour; 0 makes none.
 	SnapshotEvery time.Duration
 	// SnapshotKeep is how many snapshots are kept; 0 means 2.
 	SnapshotKeep int

@@ -68,7 +68,7 @@ func (sn *snapshotter) start(s *Store) {
 	}
 	sn.stopMu.Lock()
 	defer sn.stopMu.Unlock()
-	sn.timer = time.AfterFunc(s.opt.SnapshotEvery, func() {
+	sn.timer = time.AfterFunc(s.firstSnapshot(time.Now()), func() {
 		sn.stopMu.Lock()
 		stopped := sn.stopped
 		if !stopped {
@@ -89,6 +89,20 @@ func (sn *snapshotter) start(s *Store) {
 		sn.timer.Reset(s.opt.SnapshotEvery)
 	})
 }
+
+// firstSnapshot is the time from a start to its first snapshot. It goes by the newest one that is there, since a device
+// that is switched off every night would never come to its own else. Within snapshotRest there is none: a start has
+// enough to do, and the clock may still be wrong.
+func (s *Store) firstSnapshot(now time.Time) time.Duration {
+	every := s.opt.SnapshotEvery
+	left := time.Duration(0)
+	if snaps, err := Snapshots(s.opt.Dir); err == nil && len(snaps) > 0 {
+		left = every - now.Sub(snaps[0].Time)
+	}
+	return min(max(left, snapshotRest), every)
+}
+
+const snapshotRest = time.Hour
 
 func (sn *snapshotter) stop() {
 	sn.stopMu.Lock()

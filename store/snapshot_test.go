@@ -232,3 +232,34 @@ func TestDamagedFileWithoutSnapshot(t *testing.T) {
 	}
 	put(t, s, o.Tables[0], 1, "x")
 }
+
+// TestFirstSnapshot: a device that is switched off every night comes to its snapshots.
+func TestFirstSnapshot(t *testing.T) {
+	o := filled(t)
+	o.SnapshotEvery = 24 * time.Hour
+	s := storetest.OpenWith(t, o)
+	if got := s.FirstSnapshot(time.Now()); got != time.Hour {
+		t.Errorf("without a snapshot: in %v", got)
+	}
+	snap, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name      string
+		age, want time.Duration
+	}{
+		{"young", 4 * time.Hour, 20 * time.Hour},
+		{"nearly due", 23*time.Hour + 30*time.Minute, time.Hour},
+		{"long due", 1000 * time.Hour, time.Hour},
+		{"from the future, as for a clock that begins in 1970", -1000 * time.Hour, 24 * time.Hour},
+	} {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(snap.Path, time.Time{}, now.Add(-test.age)); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.FirstSnapshot(now); got != test.want {
+			t.Errorf("%s: in %v, want %v", test.name, got, test.want)
+		}
+	}
+}
