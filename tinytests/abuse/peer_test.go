@@ -67,6 +67,24 @@ func (p *peer) expect(pattern string, args ...any) []string {
 	}
 }
 
+// upTo reads until the text is there, and returns all up to its end: what expect is
+// too slow for.
+func (p *peer) upTo(text string) string {
+	p.t.Helper()
+	for from := 0; ; {
+		if i := strings.Index(string(p.got[from:]), text); i >= 0 {
+			end := from + i + len(text)
+			all := string(p.got[:end])
+			p.got = p.got[end:]
+			return all
+		}
+		from = max(0, len(p.got)-len(text))
+		if err := p.read(); err != nil {
+			p.t.Fatalf("%s waits for %s (%v)\ngot  %s", p.name, text, err, short(p.got))
+		}
+	}
+}
+
 func short(b []byte) string {
 	if len(b) > 1000 {
 		return fmt.Sprintf("%q… (%d bytes)", b[:1000], len(b))
@@ -200,7 +218,7 @@ func (n *node) login(full string) *peer {
 func (p *peer) available() *peer {
 	p.t.Helper()
 	p.send("<presence/>")
-	p.expect("<presence [^>]*/>")
+	p.expect("<presence from='[^']*/%s' [^>]*/>", p.name[strings.IndexByte(p.name, '/')+1:])
 	return p
 }
 

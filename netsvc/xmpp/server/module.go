@@ -53,7 +53,7 @@ func (p *service) Setup(h module.Host) error {
 	}
 	l := &p.g.limits
 	o := h.Options().About("The XMPP server.")
-	o.Bytes(&l.outbox, "outbox", 1<<20, "what may wait to be written to one client; a client that reads slower is disconnected and its messages go to the offline store").Range(64<<10, 256<<20)
+	o.Bytes(&l.outbox, "outbox", 2<<20, "what may wait to be written to one client; a client that reads slower is disconnected and its messages go to the offline store").Range(64<<10, 256<<20)
 	o.Bytes(&l.unacknowledged, "unacknowledged", 2<<20, "what a client with stream management may leave unacknowledged, before its session ends the same way").Range(64<<10, 256<<20)
 	o.Duration(&l.resumption, "resumption", 10*time.Minute, "how long a session waits for its client to resume it; 0 means not at all").Between(0, 24*time.Hour)
 	o.Duration(&l.settleAfter, "settle_after", time.Second, "a message that a client has not acknowledged for so long is stored, so that it survives the server").Between(100*time.Millisecond, time.Minute)

@@ -71,6 +71,7 @@ func (it *item) appendTo(w *xmlstream.Writer) {
 type roster struct {
 	items    []*item
 	contacts int    // how many the client sees
+	bytes    int    // and how many bytes they take when it asks for them
 	requests int    // how many strangers wait for an answer
 	version  uint64 // of the last change that the client sees
 	oldest   uint64 // clients with a version before this one get the whole roster
@@ -104,14 +105,23 @@ func (r *roster) sub(contact jid.JID) xmpp.Subscription {
 	return xmpp.Subscription{}
 }
 
-// count adds n times what the item counts for.
-func (r *roster) count(sub xmpp.Subscription, n int) {
+// count adds n times what the item counts for; nil for nothing.
+func (r *roster) count(it *item, n int) {
 	switch {
-	case sub.InRoster:
+	case it == nil:
+	case it.sub.InRoster:
 		r.contacts += n
-	case sub.PendingIn:
+		r.bytes += n * it.size()
+	case it.sub.PendingIn:
 		r.requests += n
 	}
+}
+
+// size is how many bytes a contact takes in the roster that a client is sent.
+func (it *item) size() int {
+	w := xmlstream.NewWriter(space)
+	it.appendTo(w)
+	return len(w.Bytes())
 }
 
 // with returns the roster with it in the place of its contact. Only a change that
@@ -124,8 +134,8 @@ func (r *roster) with(it *item) *roster {
 		next.version++
 		it.changed = next.version
 	}
-	next.count(was, -1)
-	next.count(it.sub, 1)
+	next.count(r.get(it.contact), -1)
+	next.count(it, 1)
 	next.items = make([]*item, len(r.items), len(r.items)+1)
 	copy(next.items, r.items)
 	switch forgotten := it.tomb() && it.changed == 0; {

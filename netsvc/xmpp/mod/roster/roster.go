@@ -38,6 +38,7 @@ type module struct {
 	interested xmpp.Flag // the client asked for its roster and gets pushes
 	reminded   xmpp.Flag // the client is available and got the requests that wait
 	contacts   int
+	bytes      int64
 	requests   int
 }
 
@@ -47,6 +48,9 @@ func (m *module) Setup(h xmpp.Host) error {
 	h.Table(m.table)
 	o := h.Options()
 	o.Int(&m.contacts, "contacts", 10000, "how many contacts an account may have").Range(1, 1000000)
+	// A client gets it in one piece, which must fit into what may wait for a client
+	// ([xmpp] outbox): larger, it would end the session of whoever asks for it.
+	o.Bytes(&m.bytes, "bytes", 1536<<10, "how many bytes an account's contacts may take, with their names and groups").Range(16<<10, 64<<20)
 	o.Int(&m.requests, "requests", 200, "how many strangers' requests may wait for an account's answer").Range(1, 100000)
 	m.state = xmpp.NewState(h, "roster", m.load)
 	m.interested = h.Flag("interested")
@@ -201,6 +205,9 @@ func (m *module) set(r *xmpp.Request) {
 		}
 		it := old.copy(asked.contact)
 		it.name, it.groups, it.sub.InRoster = asked.name, asked.groups, true
+		if m.tooLarge(ros, old, it) {
+			return nil, errFull
+		}
 		return it, nil
 	}, func(err error) {
 		var refused *stanza.Error
@@ -213,6 +220,16 @@ func (m *module) set(r *xmpp.Request) {
 			m.part(r.Account, asked.contact, was)
 		}
 	})
+}
+
+// tooLarge reports whether a change makes the roster larger than it may be. What
+// makes a roster that is too large smaller is let through.
+func (m *module) tooLarge(r *roster, old, it *item) bool {
+	grows := it.size()
+	if old != nil && old.sub.InRoster {
+		grows -= old.size()
+	}
+	return grows > 0 && int64(r.bytes+grows) > m.bytes
 }
 
 // errFull is not changed by who sends it.

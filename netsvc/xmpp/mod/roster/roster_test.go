@@ -178,6 +178,33 @@ func TestRosterLimit(t *testing.T) {
 	})
 }
 
+// The bytes that a client gets count, at their number and beyond: names and groups,
+// as they are escaped.
+func TestLargeRoster(t *testing.T) {
+	xmpptest.Test(t, xmpptest.Options{Values: map[string]string{"xmpp.roster/bytes": "16KB"}}, func(t *testing.T, s *xmpptest.Server) {
+		juliet := s.Login("juliet@example.com/balcony")
+		item := func(i, name int) string { // as it is sent, 64 bytes and the name
+			return fmt.Sprintf(`<item jid='contact%02d@example.net' name='%s' subscription='none'/>`, i, strings.Repeat("x", name))
+		}
+		overhead := len(item(0, 0))
+		for i := range 15 {
+			juliet.Ask(set(item(i, 1024-overhead)), done)
+		}
+		juliet.Ask(set(item(15, 1025-overhead)), failure("set", "wait", "resource-constraint"))
+		juliet.Ask(set(item(15, 1024-overhead)), done)
+		juliet.Ask(set(`<item jid='onemore@example.net'/>`), failure("set", "wait", "resource-constraint"))
+		juliet.Ask(set(item(3, 1025-overhead)), failure("set", "wait", "resource-constraint"))
+		juliet.Ask(set(item(3, 1024-overhead)), done)
+		juliet.Ask(set(item(3, 1024-overhead-5)), done)
+		juliet.Ask(set(strings.Replace(item(3, 1024-overhead-4), "='x", "='&amp;", 1)), done)
+		juliet.Ask(set(strings.Replace(item(3, 1024-overhead-4), "='xx", "='&amp;&amp;", 1)), failure("set", "wait", "resource-constraint"))
+		juliet.Send(getRoster)
+		if got := len(juliet.Skip()[0].Raw("jabber:iq:roster", "query")); got > 16<<10+100 { // the element around it
+			t.Errorf("the roster has %d bytes", got)
+		}
+	})
+}
+
 func TestTenThousandContacts(t *testing.T) {
 	data := t.TempDir()
 	const n = 10000

@@ -91,7 +91,7 @@ func (m *module) load(tx *store.Tx, id account.ID) (*roster, error) {
 		var it *item
 		if it, bad = decode(contact, v); bad == nil {
 			r.items = append(r.items, it)
-			r.count(it.sub, 1)
+			r.count(it, 1)
 		}
 		return bad == nil
 	})

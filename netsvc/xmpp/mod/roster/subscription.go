@@ -55,6 +55,9 @@ func (m *module) sent(t *xmpp.Transit) xmpp.Verdict {
 		if !next.PendingIn {
 			it.request = nil
 		}
+		if next.InRoster && m.tooLarge(r, old, it) {
+			return nil, errFull
+		}
 		return it, nil
 	}, func(err error) {
 		switch {
