@@ -147,6 +147,7 @@ func (p *place) localize(s string) string {
 // start does what make run does, on a free port.
 func (p *place) start() {
 	p.t.Helper()
+	started := strings.Count(p.log.String(), "msg=started")
 	args := strings.Fields(makeRun(p.t))
 	if args[0] != "bin/linnet" {
 		p.t.Fatalf("make run runs %q", args)
@@ -161,7 +162,9 @@ func (p *place) start() {
 	p.server, p.gone = cmd, make(chan struct{})
 	go func(gone chan struct{}) { cmd.Wait(); close(gone) }(p.gone)
 	for range 200 {
-		if out, _ := p.shell("bin/linnet ctl -data var/linnet status", time.Minute); strings.Contains(out, p.port) {
+		// It answers before it has said everything.
+		out, _ := p.shell("bin/linnet ctl -data var/linnet status", time.Minute)
+		if strings.Contains(out, p.port) && strings.Count(p.log.String(), "msg=started") > started {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
