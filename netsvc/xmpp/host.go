@@ -95,6 +95,9 @@ type Contacts interface {
 // so that they survive the server. The offline extension provides it: what is
 // left in it after a crash is delivered as offline messages.
 type Spool interface {
+	// Keeps reports whether the message is one to keep: others are settled when
+	// they are routed.
+	Keeps(s *stanza.Stanza) bool
 	// Put adds the row to the batch and returns its key, which stays in flight:
 	// no flush delivers it until Drop or Return.
 	Put(b *store.Batch, a Account, s *stanza.Stanza) (row uint64)

@@ -78,6 +78,12 @@ type Account interface {
 	// committed: at once when nothing is under way. A client reads what it wrote.
 	AfterWrites(f func())
 
+	// Defer makes messages that come for the account wait until as many calls of
+	// Proceed: for who has older ones on their way to it, which new ones must not
+	// overtake. Neither blocks.
+	Defer()
+	Proceed()
+
 	// Decide runs f under the account's lock. State uses it; an extension with
 	// state of its own may. f must not block, and must not call Decide.
 	Decide(f func())

@@ -22,6 +22,7 @@ type account struct {
 	sessions atomic.Pointer[[]xmpp.Session] // copied on write under decide
 	slots    xmpp.Slots
 	decide   sync.Mutex
+	backlog  backlog
 }
 
 func (a *account) ID() users.ID       { return a.id }

@@ -56,31 +56,50 @@ func (g *generation) deliverIQ(t *xmpp.Transit, a *account) {
 	g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
 }
 
-// deliverMessage chooses the sessions and notes who owes what.
+// deliverMessage chooses the sessions and notes who owes what. First the choice, then
+// the look at the backlog: who becomes reachable shuts it before.
 func (g *generation) deliverMessage(t *xmpp.Transit, a *account, r receipt) {
-	t.Took = receivers(t.Took[:0], t.Stanza, a)
-	if len(t.Took) == 0 {
-		switch t.Stanza.Type {
-		case stanza.Normal, stanza.Chat:
-			// To a resource that is gone: to the person instead, 8.5.3.2.1.
-			t.Took = reachable(t.Took, a)
-		case stanza.GroupChat:
-			g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
-			return
-		default: // headline, error: dropped in silence
-			return
-		}
-	}
+	t.Took = choose(t.Took[:0], t.Stanza, a)
 	c := newOwed(a, t.Stanza, r)
-	if len(t.Took) == 0 {
-		g.keep(t, c)
-	} else {
-		if t.Kept() { // in the recipient's archive: his sender's claim rests on that
-			g.storedBy(t, c, c.pay)
-		}
-		g.fanOut(t, c)
+	if t.Kept() && len(t.Took) > 0 { // in the recipient's archive: his sender's claim rests on that
+		g.archivedBy(t, c)
+	} else if r.ledger != nil && g.spool != nil && len(t.Took) > 0 && !g.spool.Keeps(t.Stanza) {
+		c.pay()
+	}
+	if !a.queue(c, t.Session, t.Took) {
+		g.hand(t, c)
 	}
 	c.drop()
+}
+
+// choose names the sessions that get a message: those of section 8.5 or, where the
+// resource it is for has gone, the person (8.5.3.2.1).
+func choose(list []xmpp.Session, s *stanza.Stanza, a *account) []xmpp.Session {
+	list = receivers(list, s, a)
+	if len(list) == 0 && forPerson(s) {
+		list = reachable(list, a)
+	}
+	return list
+}
+
+// forPerson reports whether the message is for a person more than for a client: it
+// can be kept, and may go to another resource than the one it is addressed to.
+func forPerson(s *stanza.Stanza) bool { return s.Type == stanza.Normal || s.Type == stanza.Chat }
+
+// hand gives the message to the sessions in t.Took. Where there are none it is kept,
+// or it is of a type that is answered or dropped.
+func (g *generation) hand(t *xmpp.Transit, c *owed) {
+	switch {
+	case len(t.Took) > 0:
+		g.fanOut(t, c)
+	case forPerson(t.Stanza):
+		g.keep(t, c)
+	default:
+		if t.Stanza.Type == stanza.GroupChat {
+			g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
+		}
+		c.finish()
+	}
 }
 
 // fanOut hands the message to the sessions in t.Took.
@@ -122,19 +141,21 @@ func reachable(list []xmpp.Session, a *account) []xmpp.Session {
 }
 
 // keep is for a message that no session took: an extension keeps it, or its
-// sender gets the error of section 8.5.2.2.1.
+// sender gets the error of section 8.5.2.2.1. Where t.Took names sessions it came
+// here to keep the order, and goes to them if nobody keeps it.
 func (g *generation) keep(t *xmpp.Transit, c *owed) {
-	if c.is(spooled) {
-		g.spool.Return(c.account, c.row)
-		c.state.And(^uint32(spooled))
-		c.finish()
+	if c.toOffline() {
 		return
 	}
 	refused, taken := g.hooks.Undelivered.Run(t)
 	switch {
 	case t.Kept(): // by who takes undelivered ones, or by the recipient's archive before
-		g.storedBy(t, c, c.finish)
+		g.storedBy(t, c)
 	case taken:
+		c.finish()
+	case len(t.Took) > 0:
+		g.fanOut(t, c)
+	case c.is(stored) && c.is(paid): // in the recipient's archive since it came
 		c.finish()
 	default:
 		if refused == nil {
@@ -145,41 +166,57 @@ func (g *generation) keep(t *xmpp.Transit, c *owed) {
 	}
 }
 
-// storedBy calls then once the commit of t's batch is done. If the commit fails
-// the message is not lost as long as a session has it; otherwise its sender is
-// told to try again later.
-func (g *generation) storedBy(t *xmpp.Transit, c *owed, then func()) {
+// archivedBy pays for a message that sessions have once the commit of t's batch is
+// done. If it fails nothing is lost but the copy in the archive.
+func (g *generation) archivedBy(t *xmpp.Transit, c *owed) {
+	c.state.Or(stored)
+	c.account.Retain()
+	t.After(func(err error) {
+		if err == nil {
+			c.pay()
+		} else {
+			c.state.And(^uint32(stored))
+			c.receipt.doubt()
+			g.stats.gaps.Add(1)
+		}
+		c.account.Release()
+	})
+}
+
+// storedBy has done with a message that nobody else has once the commit of t's batch
+// is done. If it fails its sender is told to try again later.
+func (g *generation) storedBy(t *xmpp.Transit, c *owed) {
 	c.state.Or(stored)
 	c.hold()
 	t.After(func(err error) {
-		switch {
-		case err == nil:
-			then()
-		case c.holders.Load() > 1:
-			c.state.And(^uint32(stored))
-			g.stats.gaps.Add(1)
-		case !c.is(done):
+		if err != nil && !c.is(done) {
 			g.bounce(c.stanza, stanza.NewError(stanza.ResourceConstraint, "the message could not be stored"))
-			c.finish()
 		}
+		c.finish()
 		c.drop()
 	})
 }
 
 // undelivered takes a copy that every session lost back to its account, where
-// another session may take it, or it is kept. Its hold is the last one.
+// another session may take it, or it is kept: also when others that are older are
+// still on their way there. Its hold is the last one.
 func (g *generation) undelivered(c *owed) {
-	t := getTransit(c.delayed(), nil, c.account)
+	t := getTransit(c.stanza, nil, c.account)
 	c.holders.Store(1)
-	for _, ss := range reachable(nil, c.account) {
-		if !ss.(*Session).ended.Load() {
-			t.Took = append(t.Took, ss)
+	keep := false
+	if forPerson(c.stanza) {
+		t.Stanza = c.delayed()
+		for _, ss := range reachable(nil, c.account) {
+			if !ss.(*Session).ended.Load() {
+				t.Took = append(t.Took, ss)
+			}
 		}
+		keep = c.account.behind()
 	}
-	if len(t.Took) > 0 {
-		g.fanOut(t, c)
-	} else {
+	if keep {
 		g.keep(t, c)
+	} else {
+		g.hand(t, c)
 	}
 	c.drop()
 	g.submit(t)

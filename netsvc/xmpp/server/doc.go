@@ -22,6 +22,7 @@
 //  2. shard.mu         which accounts are in memory; held for map operations
 //  3. session.mu       one session's stream: its queue, its outlet, what it holds
 //  4. ledger.mu        what a sending session is still owed
+//     backlog.mu       an account's messages that wait for older ones
 //  5. store, outbox    appends only
 //
 // None is held during I/O, a hook, or a commit. A session's list in its account

@@ -129,6 +129,8 @@ type client struct {
 	sink  *sink
 	epoch uint32
 	cache jid.Cache
+
+	unstick func() // see stick
 }
 
 func (n *node) bind(u users.Account, resource string) *client {
@@ -191,6 +193,7 @@ type sink struct {
 	wrote  bytes.Buffer
 	queue  []flow.Item // while slow
 	slow   bool
+	stuck  chan struct{} // Close has to wait for it
 	limit  int
 	held   int
 	closed bool
@@ -222,6 +225,15 @@ func (k *sink) Add(it flow.Item) bool {
 	return true
 }
 
+// stick makes the client slow, and the end of its connection wait for unstick.
+func (c *client) stick() {
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	c.sink.slow, c.sink.stuck = true, make(chan struct{})
+	c.unstick = sync.OnceFunc(func() { close(c.sink.stuck) })
+	c.n.t.Cleanup(c.unstick) // for a test that fails
+}
+
 func (k *sink) Close(_ time.Duration, farewell []byte, last flow.Done) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -231,7 +243,11 @@ func (k *sink) Close(_ time.Duration, farewell []byte, last flow.Done) {
 		k.wrote.Write(farewell)
 	}
 	k.closed = true
+	stuck := k.stuck
 	go func() {
+		if stuck != nil {
+			<-stuck
+		}
 		for _, it := range queue {
 			if it.Done != nil {
 				it.Done.Written(false)

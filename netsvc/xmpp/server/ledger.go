@@ -114,6 +114,13 @@ func (l *ledger) durable() uint32 {
 	return l.settled + uint32(l.sure)
 }
 
+// doubt has durable look again at what it was sure of.
+func (l *ledger) doubt() {
+	l.mu.Lock()
+	l.sure = 0
+	l.mu.Unlock()
+}
+
 // idle returns a channel that is closed once nothing read is owed any more.
 func (l *ledger) idle() <-chan struct{} {
 	w := make(chan struct{})

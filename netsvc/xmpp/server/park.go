@@ -158,7 +158,7 @@ func (s *Server) revive(b *store.Batch, id string, p *parked) error {
 		if p.owed[i] {
 			q.copy = newOwed(a, st, receipt{})
 			q.copy.state.Store(paid)
-			if g.spool != nil {
+			if g.spool != nil && g.spool.Keeps(st) {
 				q.copy.row = g.spool.Put(b, a, st)
 				q.copy.state.Store(paid | spooling | spooled)
 			}

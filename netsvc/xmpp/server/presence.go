@@ -18,6 +18,11 @@ func (g *generation) ownPresence(ss *Session, s *stanza.Stanza) {
 			g.bounce(s, stanza.NewError(stanza.BadRequest, "priority must be an integer from -128 to 127"))
 			return
 		}
+		fresh := priority >= 0 && !ss.reachable()
+		if fresh { // what was kept for it goes first
+			ss.account.Defer()
+			defer ss.account.Proceed()
+		}
 		ss.status.Store(nil)
 		old := ss.presence.Swap(&presence{s, priority})
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Now: s})

@@ -293,6 +293,7 @@ func (ss *Session) finish(why *stream.Error, straw queued) (first bool) {
 	ss.held = nil
 	ss.mu.Unlock()
 
+	ss.account.wait(0, 1) // before a successor can be there
 	ss.ended.Store(true)
 	ss.server.resumable.remove(resumption)
 	if why != nil {
@@ -319,6 +320,7 @@ func (l *left) Written(bool) { go (*Session)(l).leave() } // not on the goroutin
 func (ss *Session) leave() {
 	ss.drain()
 	ss.account.Decide(func() { ss.account.remove(ss) })
+	ss.account.wait(0, -1)
 	g := ss.server.current()
 	old := ss.presence.Swap(nil)
 	gone := stanza.NewPresence(stanza.Unavailable, "", ss.jid, jid.JID{}, nil)

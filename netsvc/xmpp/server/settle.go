@@ -28,6 +28,13 @@ func (r receipt) settle() {
 	}
 }
 
+// doubt says that a commit the claim rested on has failed.
+func (r receipt) doubt() {
+	if r.ledger != nil {
+		r.ledger.doubt()
+	}
+}
+
 // owed is one message owed to one account, however many of its sessions were
 // handed it.
 //
@@ -52,11 +59,12 @@ type owed struct {
 }
 
 const (
-	paid     = 1 << iota // the sender's claim is settled
-	done                 // nothing more needs to happen
-	stored               // a commit that has it is under way or made
-	spooling             // its row was submitted to the spool
-	spooled              // its row is in the spool
+	paid      = 1 << iota // the sender's claim is settled
+	done                  // nothing more needs to happen
+	stored                // a commit that has it is under way or made
+	spooling              // its row was submitted to the spool
+	spooled               // its row is in the spool
+	returning             // nobody has it in hand: the row becomes an offline message when it is there
 )
 
 // newOwed makes the copy, with the first hold for the one who hands it out.
@@ -132,24 +140,57 @@ func (c *owed) delayed() *stanza.Stanza {
 func (c *owed) spool() {
 	srv := c.account.server
 	keep := srv.current().spool
-	if keep == nil || c.told != nil || c.state.Or(spooling)&(spooling|done|stored) != 0 {
+	if keep == nil || c.told != nil || !keep.Keeps(c.stanza) || c.state.Or(spooling)&(spooling|done|stored) != 0 {
 		return
 	}
 	var b store.Batch
 	c.row = keep.Put(&b, c.account, c.delayed())
-	c.hold()
+	c.account.Retain()
 	srv.store.Submit(&b, func(err error) {
-		if err != nil {
-			c.state.And(^uint32(spooling)) // the next sweep tries again
-		} else {
+		if err == nil {
 			srv.current().stats.spooled.Inc()
 			c.pay()
-			if c.state.Or(spooled)&done != 0 {
+			switch old := c.state.Or(spooled); {
+			case old&done != 0:
 				c.unspool()
+			case old&returning != 0:
+				c.giveBack()
 			}
-		}
-		c.drop()
+		} else if c.state.And(^uint32(spooling|returning))&returning != 0 {
+			c.drop() // to undelivered again
+			c.account.Proceed()
+		} // otherwise the next sweep tries again
+		c.account.Release()
 	})
+}
+
+// toOffline makes the message's row in the spool an offline message, as soon as it is
+// there; false when there is none.
+func (c *owed) toOffline() bool {
+	if !c.is(spooling) {
+		return false
+	}
+	c.hold()
+	c.account.Defer()
+	switch old := c.state.Or(returning); {
+	case old&spooled != 0:
+		c.giveBack()
+	case old&spooling == 0: // the commit has failed meanwhile
+		c.state.And(^uint32(returning))
+		c.holders.Add(-1)
+		c.account.Proceed()
+		return false
+	}
+	return true
+}
+
+// giveBack is the second half of toOffline.
+func (c *owed) giveBack() {
+	c.account.server.current().spool.Return(c.account, c.row)
+	c.state.And(^uint32(spooled))
+	c.finish()
+	c.account.Proceed()
+	c.drop()
 }
 
 // unspool removes the row of a message that its client has.

@@ -37,6 +37,10 @@ func (a *Account) Release() {
 	}
 }
 
+// Defer and Proceed only count: here every stanza is moved by itself.
+func (a *Account) Defer()   { a.Retain() }
+func (a *Account) Proceed() { a.Release() }
+
 func (a *Account) Sessions() []xmpp.Session {
 	if p := a.sessions.Load(); p != nil {
 		return *p

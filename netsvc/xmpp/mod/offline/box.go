@@ -12,20 +12,26 @@ import (
 // box is what is known in memory of one account's rows: enough to hold the limits
 // and to deliver none twice.
 type box struct {
-	turn sync.Mutex // held by a flush, so that none overtakes another
-
 	mu    sync.Mutex
 	rows  []row // oldest first
 	bytes int64
-	hand  int64 // bytes of rows that a flush sent and nobody has settled
+
+	// Rows are handed out by one goroutine at a time, and no more of them than a
+	// client can be expected to take at once.
+	handing bool
+	paused  bool // of handing: until the client has settled some
+	hand    int  // bytes of rows handed out and not settled
 }
 
 type row struct {
 	order  uint64
 	size   int32
 	flying bool // a client has it in hand, or its commit is under way
-	sent   bool // by a flush: counted in box.hand
 }
+
+// window is how many bytes of rows a client may have in hand: its outbox and its
+// queue of unacknowledged stanzas hold more than that.
+const window = 48 << 10
 
 // box returns the account's box, read on first use.
 func (m *module) box(a xmpp.Account) (*box, error) {
@@ -56,14 +62,18 @@ func (m *module) box(a xmpp.Account) (*box, error) {
 	return b, err
 }
 
-// next adds a row of that size, in flight, and returns its order key.
-func (b *box) next(s *store.Store, size int) uint64 {
+// add adds a row of that size, in flight, and returns its order key. ok is false,
+// and nothing was added, when there is no room for it within the limits.
+func (b *box) add(s *store.Store, size, messages int, bytes int64) (order uint64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	order := s.Order() // under the lock: rows stay sorted
-	b.rows = append(b.rows, row{order: order, size: int32(size), flying: true})
+	if len(b.rows) >= messages || b.bytes+int64(size) > bytes {
+		return 0, false
+	}
+	order = s.Order() // under the lock: rows stay sorted
+	b.rows = append(b.rows, row{order, int32(size), true})
 	b.bytes += int64(size)
-	return order
+	return order, true
 }
 
 func (b *box) find(order uint64) (int, bool) {
@@ -78,22 +88,13 @@ func (b *box) find(order uint64) (int, bool) {
 	})
 }
 
+// remove takes a row out that nobody will get any more.
 func (b *box) remove(order uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i, ok := b.find(order); ok {
-		b.settle(&b.rows[i])
-		b.bytes -= int64(b.rows[i].size)
-		b.rows = slices.Delete(b.rows, i, i+1)
+		b.drop(i)
 	}
-}
-
-// settle notes that a row is in nobody's hand. The caller holds the lock.
-func (b *box) settle(r *row) {
-	if r.sent {
-		b.hand -= int64(r.size)
-	}
-	r.flying, r.sent = false, false
 }
 
 // land says that nobody has the row in hand any more.
@@ -101,59 +102,92 @@ func (b *box) land(order uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i, ok := b.find(order); ok {
-		b.settle(&b.rows[i])
+		b.rows[i].flying = false
 	}
 }
 
-// shelve keeps a row that cannot be read from being tried again.
-func (b *box) shelve(order uint64) {
+// begin makes the caller the one who hands rows out: yes. first says that nobody
+// was before; otherwise the caller goes on for one who paused.
+func (b *box) begin() (first, yes bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i, ok := b.find(order); ok {
-		b.settle(&b.rows[i])
-		b.rows[i].flying = true
+	if !b.handing {
+		b.handing = slices.ContainsFunc(b.rows, waiting)
+		return b.handing, b.handing
 	}
+	yes = b.paused
+	b.paused = false
+	return false, yes
 }
 
-// window is how many bytes a flush has in clients' hands at a time. It must fit
-// into what a server lets wait for a client that reads, at its smallest setting:
-// a box may be many times as large, and a client that got it at once would be
-// disconnected for reading too slowly, at every login anew.
-const window = 48 << 10
+func waiting(r row) bool { return !r.flying }
 
-// take returns the oldest rows that wait, as many as the window has room for but
-// one at least, and has them fly.
-func (b *box) take() (list []uint64) {
+// take returns the next row that waits, in flight now. When there is none the caller
+// has done: for good if left is false, until the client has settled some if it is
+// true.
+func (b *box) take() (r row, ok, left bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for i := range b.rows {
-		r := &b.rows[i]
-		switch {
-		case r.flying:
-			continue
-		case b.hand > 0 && b.hand+int64(r.size) > window:
-			return list
-		}
-		r.flying, r.sent = true, true
-		b.hand += int64(r.size)
-		list = append(list, r.order)
+	i := slices.IndexFunc(b.rows, waiting) // not far: what flies is in front, and fits the window
+	if i < 0 {
+		b.handing = false
+		return row{}, false, false
 	}
-	return list
+	if b.hand > 0 && b.hand+int(b.rows[i].size) > window {
+		b.paused = true
+		return row{}, false, true
+	}
+	b.rows[i].flying = true
+	b.hand += int(b.rows[i].size)
+	return b.rows[i], true, false
 }
 
-// more reports whether the window has room again, and there are rows for it: half
-// of it at a time, so that not every message is a transaction of its own.
-func (b *box) more() bool {
+// stop is for who hands rows out and does not go on, although there may be some.
+func (b *box) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.hand > window/2 {
-		return false
-	}
-	return slices.ContainsFunc(b.rows, func(r row) bool { return !r.flying })
+	b.handing = false
 }
 
-func (b *box) room(size, messages int, bytes int64) bool {
+// settle says that a row that was taken is in nobody's hand any more: gone, or to be
+// handed out again. on reports whether somebody should go on for who paused.
+func (b *box) settle(r row, gone bool) (on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.rows) < messages && b.bytes+int64(size) <= bytes
+	b.hand -= int(r.size)
+	if i, ok := b.find(r.order); ok && gone {
+		b.drop(i)
+	} else if ok {
+		b.rows[i].flying = false
+	}
+	on = b.paused && b.hand <= window/2
+	b.paused = b.paused && !on
+	return on
+}
+
+// skip is for a row that was taken and cannot be read: nobody gets it.
+func (b *box) skip(r row) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hand -= int(r.size)
+}
+
+// drop takes row i out. The caller holds mu.
+func (b *box) drop(i int) {
+	b.bytes -= int64(b.rows[i].size)
+	if i == 0 { // nearly always
+		b.rows = b.rows[1:]
+		return
+	}
+	b.rows = slices.Delete(b.rows, i, i+1)
+}
+
+// oldest returns the oldest row if it waits.
+func (b *box) oldest() (order uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.rows) == 0 || b.rows[0].flying {
+		return 0, false
+	}
+	return b.rows[0].order, true
 }

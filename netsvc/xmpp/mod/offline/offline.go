@@ -7,6 +7,7 @@
 package offline
 
 import (
+	"math"
 	"time"
 
 	"linnet/netsvc/metric"
@@ -53,189 +54,261 @@ func (m *module) Setup(h xmpp.Host) error {
 	m.stored = h.Metrics().Counter(metric.Desc{Name: "offlineStored", Help: "messages stored for somebody who was not there"})
 	m.full = h.Metrics().Counter(metric.Desc{Name: "offlineFull", Help: "messages refused because too many were waiting"})
 	h.Disco().Feature(xmpp.ToHost, "msgoffline")
-	h.Hooks().Undelivered.Filter.Add("offline", m.refuse)
 	h.Hooks().Undelivered.Handle.Add("offline", m.store)
 	h.Hooks().Presence.Add("offline", m.presence)
 	h.SetSpool(m)
 	return nil
 }
 
-// refuse is for messages that may not be kept and for an account whose box is
-// full. A message that is in the recipient's archive waits there.
-func (m *module) refuse(t *xmpp.Transit) *stanza.Error {
-	s := t.Stanza
-	switch {
-	case t.Kept():
-		return nil
-	case s.Has(hints, "no-store") || s.Has(hints, "no-permanent-store"):
-		return stanza.NewError(stanza.ServiceUnavailable, "")
-	}
-	b, err := m.box(t.Account)
-	if err != nil {
-		m.host.Log().Error("offline messages cannot be read", "cause", err)
-		return stanza.NewError(stanza.InternalServerError, "")
-	}
-	if !b.room(s.Size(), m.messages, m.bytes) {
-		m.full.Add(1)
-		return stanza.NewError(stanza.ServiceUnavailable, "") // XEP-0160 section 3
-	}
-	return nil
-}
-
-// store puts the message into the box.
+// store puts the message into the box. One that is not kept, because it may not be or
+// because the box is full, is answered with service-unavailable (XEP-0160 section 2),
+// unless it is in the recipient's archive and waits there.
 func (m *module) store(t *xmpp.Transit) xmpp.Verdict {
-	s := t.Stanza
-	if onlyState(s) {
+	s, a := t.Stanza, t.Account
+	switch {
+	case onlyState(s):
 		return xmpp.Taken // tells nobody anything by the time it would be read
-	}
-	if s.Has(hints, "no-store") || s.Has(hints, "no-permanent-store") {
+	case s.Has(hints, "no-store"):
 		return xmpp.Pass
 	}
-	b, err := m.box(t.Account)
-	if err != nil || !b.room(s.Size(), m.messages, m.bytes) {
-		return xmpp.Pass // only what the archive has comes here
+	b, err := m.box(a)
+	if err != nil {
+		m.broken(err)
+		return xmpp.Pass
 	}
-	a := t.Account
-	row := m.put(&t.Batch, a, b, s)
+	row, ok := m.put(&t.Batch, a, b, s, m.messages, m.bytes)
+	if !ok && m.prune(a, b) {
+		row, ok = m.put(&t.Batch, a, b, s, m.messages, m.bytes)
+	}
+	if !ok {
+		m.full.Add(1)
+		return xmpp.Pass
+	}
 	t.Keep()
-	a.Retain()
+	// It is older than what comes next, and nobody can have it before the commit.
+	a.Defer()
 	t.After(func(err error) {
 		if err != nil {
 			b.remove(row)
 		} else {
 			m.stored.Add(1)
-			m.back(a, b, row)
+			b.land(row)
+			m.again(a)
 		}
-		a.Release()
+		a.Proceed()
 	})
 	return xmpp.Pass
 }
 
-// onlyState reports a message that says no more than that somebody is typing.
+func (m *module) broken(cause error) {
+	m.host.Log().Error("offline messages cannot be read", "cause", cause)
+}
+
+// onlyState reports a message that says no more than that somebody is typing, and
+// whose sender does not want it stored all the same. What servers stamp is nothing
+// more.
 func onlyState(s *stanza.Stanza) bool {
-	state, body := false, false
+	if s.Has("jabber:client", "body") {
+		return false
+	}
+	state, more := false, false
 	s.Each(func(space, local string, _ []byte) bool {
 		switch {
 		case space == chatStates:
 			state = true
-		case space != hints && local != "thread":
-			body = true
+		case space == hints:
+			more = local == "store"
+		default:
+			more = local != "thread" && space != "urn:xmpp:delay" && space != "urn:xmpp:sid:0"
 		}
-		return !body
+		return !more
 	})
-	return state && !body
+	return state && !more
 }
 
-// put adds the row to the batch and to the box, as one that is in flight.
-func (m *module) put(batch *store.Batch, a xmpp.Account, b *box, s *stanza.Stanza) (row uint64) {
+// put adds the row to the batch and to the box, as one that is in flight; ok is false
+// when there is no room for it.
+func (m *module) put(batch *store.Batch, a xmpp.Account, b *box, s *stanza.Stanza, messages int, bytes int64) (row uint64, ok bool) {
 	s = xmpp.Delayed(s, a.JID().Host(), time.Now())
 	v := s.AppendForwarded(nil)
+	if row, ok = b.add(m.host.Store(), len(v), messages, bytes); !ok {
+		return 0, false
+	}
 	var until time.Time
 	if m.keep > 0 {
 		until = time.Now().Add(m.keep)
 	}
-	row = b.next(m.host.Store(), len(v))
 	batch.PutUntil(m.table, key(a, row), v, until)
-	return row
+	return row, true
+}
+
+// prune takes rows whose time has run out off a full box, and reports whether there
+// were any.
+func (m *module) prune(a xmpp.Account, b *box) (some bool) {
+	err := m.host.Store().View(func(tx *store.Tx) error {
+		for {
+			row, ok := b.oldest()
+			if !ok {
+				return nil
+			}
+			if _, there := tx.Get(m.table, key(a, row)); there {
+				return nil
+			}
+			b.remove(row)
+			some = true
+		}
+	})
+	if err != nil {
+		m.broken(err)
+	}
+	return some
 }
 
 // presence delivers what waits once a client shows that it wants messages: XEP-0160
 // section 2, a non-negative priority.
 func (m *module) presence(c xmpp.PresenceChange) {
 	if c.Now != nil && c.Session.Priority() >= 0 {
-		m.flush(c.Session)
+		m.flush(c.Session.Account(), c.Session)
 	}
 }
 
-// flush sends rows that nobody has in hand to the client, oldest first, and more of
-// them as the client takes them.
-func (m *module) flush(s xmpp.Session) {
-	b, err := m.box(s.Account())
-	if err == nil {
-		b.turn.Lock()
-		defer b.turn.Unlock()
-	}
-	for err == nil {
-		rows := b.take()
-		if len(rows) == 0 {
-			return
-		}
-		var sent bool
-		if sent, err = m.sendAll(s, b, rows); sent {
-			return // goes on when these are settled
+// wants reports whether a client gets messages that are for the person.
+func wants(s xmpp.Session) bool { return s.Presence() != nil && s.Priority() >= 0 }
+
+// somebody returns a client of the account that wants messages, nil if none does.
+func somebody(a xmpp.Account) xmpp.Session {
+	for _, s := range a.Sessions() {
+		if wants(s) {
+			return s
 		}
 	}
-	m.host.Log().Error("offline messages cannot be read", "cause", err)
+	return nil
 }
 
-// sendAll sends these rows, and reports whether there was any to send.
-func (m *module) sendAll(s xmpp.Session, b *box, rows []uint64) (sent bool, err error) {
-	err = m.host.Store().View(func(tx *store.Tx) error {
-		for _, row := range rows {
-			v, ok := tx.Get(m.table, key(s.Account(), row))
-			if !ok { // its time had run out
-				b.remove(row)
-				continue
-			}
-			message, err := stanza.Parse(v)
-			if err != nil {
-				m.host.Log().Error("an offline message cannot be read", "cause", err)
-				b.shelve(row)
-				continue
-			}
-			sent = true
-			m.send(s, b, row, message)
-		}
-		return nil
-	})
-	return sent, err
-}
-
-func (m *module) send(s xmpp.Session, b *box, row uint64, message *stanza.Stanza) {
-	a := s.Account()
-	s.SendOwed(message, func(got bool) {
-		if !got {
-			m.back(a, b, row)
-			return
-		}
-		var batch store.Batch
-		m.Drop(&batch, a, row)
-		m.host.Store().Submit(&batch, nil)
-		if b.more() {
-			m.later(s)
-		}
-	})
-}
-
-// later is flush for callers that must not block.
-func (m *module) later(s xmpp.Session) {
-	a := s.Account()
-	a.Retain()
-	go func() {
-		m.flush(s)
-		a.Release()
+// again hands out what has landed, if there is somebody to have it.
+func (m *module) again(a xmpp.Account) {
+	if somebody(a) == nil {
+		return
+	}
+	a.Defer()
+	go func() { // this may be the store's writer
+		m.flush(a, nil)
+		a.Proceed()
 	}()
 }
 
-// back makes a row one that waits, and sends it to another client if one is
-// there.
-func (m *module) back(a xmpp.Account, b *box, row uint64) {
-	b.land(row)
-	for _, s := range a.Sessions() {
-		if s.Presence() != nil && s.Priority() >= 0 {
-			m.later(s)
+// flush sends all rows that nobody has in hand to the client, or to another one if
+// that goes, oldest first. New messages wait meanwhile.
+func (m *module) flush(a xmpp.Account, to xmpp.Session) {
+	b, err := m.box(a)
+	if err != nil {
+		m.broken(err)
+		return
+	}
+	first, yes := b.begin()
+	if first {
+		a.Defer()
+	}
+	if yes {
+		m.handOut(a, b, to)
+	}
+}
+
+// handOut is flush for the one who may.
+func (m *module) handOut(a xmpp.Account, b *box, to xmpp.Session) {
+	for {
+		if to == nil || !wants(to) {
+			to = somebody(a)
+		}
+		if to == nil {
+			b.stop()
+			m.again(a) // who came meanwhile has left it to us
+			a.Proceed()
 			return
+		}
+		r, ok, left := b.take()
+		if !ok {
+			if !left {
+				a.Proceed()
+			}
+			return
+		}
+		message, err := m.read(a, r)
+		switch {
+		case err != nil:
+			m.broken(err)
+			b.settle(r, false)
+			b.stop()
+			a.Proceed()
+			return
+		case message != nil:
+			m.send(to, b, r, message)
 		}
 	}
 }
 
-// Put implements xmpp.Spool.
+// read reads the message of a row that was taken. It returns nil for one that nobody
+// will get.
+func (m *module) read(a xmpp.Account, r row) (*stanza.Stanza, error) {
+	var v []byte
+	there := false
+	err := m.host.Store().View(func(tx *store.Tx) error {
+		v, there = tx.Get(m.table, key(a, r.order))
+		return nil
+	})
+	b := m.boxes.Of(a)
+	switch {
+	case err != nil:
+		return nil, err
+	case !there: // its time had run out
+		b.settle(r, true)
+		return nil, nil
+	}
+	message, err := stanza.Parse(v)
+	if err != nil {
+		m.host.Log().Error("an offline message cannot be read", "cause", err)
+		b.skip(r)
+		return nil, nil
+	}
+	return message, nil
+}
+
+// send gives a row to the client. It goes when its delivery is settled.
+func (m *module) send(s xmpp.Session, b *box, r row, message *stanza.Stanza) {
+	a := s.Account()
+	s.SendOwed(message, func(got bool) {
+		on := b.settle(r, got)
+		if got {
+			var batch store.Batch
+			batch.Delete(m.table, key(a, r.order))
+			m.host.Store().Submit(&batch, nil)
+		}
+		switch {
+		case on:
+			a.Retain()
+			go func() {
+				m.handOut(a, b, nil)
+				a.Release()
+			}()
+		case !got:
+			m.again(a)
+		}
+	})
+}
+
+// Keeps implements xmpp.Spool.
+func (m *module) Keeps(s *stanza.Stanza) bool {
+	return (s.Type == stanza.Normal || s.Type == stanza.Chat) && !s.Has(hints, "no-store") && !onlyState(s)
+}
+
+// Put implements xmpp.Spool. The limits are for those who are not there.
 func (m *module) Put(batch *store.Batch, a xmpp.Account, s *stanza.Stanza) (row uint64) {
 	b, err := m.box(a)
 	if err != nil { // rows already there are unknown for now; this one is safe
 		b = new(box)
 	}
-	return m.put(batch, a, b, s)
+	row, _ = m.put(batch, a, b, s, math.MaxInt, math.MaxInt64)
+	return row
 }
 
 // Drop implements xmpp.Spool.
@@ -249,7 +322,8 @@ func (m *module) Drop(batch *store.Batch, a xmpp.Account, row uint64) {
 // Return implements xmpp.Spool.
 func (m *module) Return(a xmpp.Account, row uint64) {
 	if b := m.boxes.Of(a); b != nil {
-		m.back(a, b, row)
+		b.land(row)
+		m.again(a)
 	}
 }
 

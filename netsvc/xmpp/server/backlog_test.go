@@ -1,0 +1,190 @@
+package server
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"linnet/store"
+)
+
+// stall keeps the store from committing anything until the function it returns is
+// called.
+func (n *node) stall() (goOn func()) {
+	n.settle()
+	busy, release := make(chan struct{}), make(chan struct{})
+	n.store.Submit(&store.Batch{}, func(error) {
+		close(busy)
+		<-release
+	})
+	<-busy
+	open := sync.OnceFunc(func() { close(release) })
+	n.t.Cleanup(open) // for a test that fails
+	return func() { open(); n.settle() }
+}
+
+var numbered = regexp.MustCompile(`<body>m(\d+)</body>`)
+
+// say sends messages with these numbers.
+func (c *client) say(to string, from, until int) {
+	c.n.t.Helper()
+	for i := from; i < until; i++ {
+		c.send(fmt.Sprintf("<message type='chat' to='%s'><body>m%d</body></message>", to, i))
+	}
+}
+
+// hears fails the test unless exactly these numbers come, in this order.
+func (c *client) hears(from, until int) {
+	c.n.t.Helper()
+	var got, want []string
+	text := c.read()
+	for _, m := range numbered.FindAllStringSubmatch(text, -1) {
+		got = append(got, m[1])
+	}
+	for i := from; i < until; i++ {
+		want = append(want, fmt.Sprint(i))
+	}
+	if !slices.Equal(got, want) {
+		c.n.t.Fatalf("%s hears %s, want %d to %d, in\n%s", c.JID(), strings.Join(got, " "), from, until-1, text)
+	}
+}
+
+const juliet = "juliet@montague.lit"
+
+// What comes while somebody appears does not overtake what was kept before.
+func TestKeptMessagesComeFirst(t *testing.T) {
+	run(t, func(n *node) {
+		romeo := n.managed("romeo", "orchard")
+		n.account("juliet")
+		goOn := n.stall()
+		romeo.say(juliet, 0, 3) // offline, and not committed yet
+		balcony := n.bind(n.account("juliet"), "balcony")
+		balcony.send("<presence/>")
+		romeo.say(juliet, 3, 6)
+		balcony.hears(0, 0)
+		goOn()
+		balcony.hears(0, 6)
+	})
+}
+
+// The same where an ended session gives back what it lost, and while its connection
+// is still being closed.
+func TestLostMessagesComeFirst(t *testing.T) {
+	for _, managed := range []bool{false, true} {
+		t.Run(fmt.Sprint("managed=", managed), func(t *testing.T) {
+			run(t, func(n *node) {
+				romeo := n.managed("romeo", "orchard")
+				var old *client
+				if managed {
+					old = n.managed("juliet", "balcony")
+				} else {
+					old = n.online(n.account("juliet"), "balcony")
+				}
+				old.stick()
+				romeo.say(juliet, 0, 3)
+				goOn := n.stall()
+				fresh := n.bind(n.account("juliet"), "balcony") // in the place of the old one
+				romeo.say(juliet, 3, 5)                         // to nobody who could take them
+				fresh.send("<presence/>")
+				romeo.say(juliet, 5, 8)
+				fresh.hears(0, 0)
+				old.unstick()
+				goOn()
+				fresh.hears(0, 8)
+			})
+		})
+	}
+}
+
+// A message on its way into the spool when its client goes comes before later ones.
+func TestSpooledMessagesComeFirst(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.say(juliet, 0, 2)
+		goOn := n.stall()
+		time.Sleep(2 * time.Second) // settle_after
+		romeo.say(juliet, 2, 3)
+		old.End("", "")
+		romeo.say(juliet, 3, 5)
+		fresh := n.bind(n.account("juliet"), "chamber")
+		fresh.send("<presence/>")
+		romeo.say(juliet, 5, 6)
+		goOn()
+		fresh.hears(0, 6)
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows are left", rows)
+		}
+	})
+}
+
+// Past its limit what waits is kept, and comes in the same order.
+func TestBacklogIsBounded(t *testing.T) {
+	run(t, func(n *node) {
+		romeo := n.online(n.account("romeo"), "orchard")
+		old := n.online(n.account("juliet"), "balcony")
+		old.stick()
+		romeo.say(juliet, 0, 2)
+		fresh := n.bind(n.account("juliet"), "balcony")
+		fresh.send("<presence/>")
+		n.current().limits.outbox = 1000
+		romeo.say(juliet, 2, 40)
+		n.settle()
+		if rows := n.offlineRows(t); rows == 0 {
+			t.Fatal("everything waits in memory")
+		}
+		old.unstick()
+		fresh.hears(0, 40)
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows are left", rows)
+		}
+	})
+}
+
+// Messages that are not to be kept are settled when they are routed, and never
+// stored.
+func TestNothingStoredOfWhatMustNotBe(t *testing.T) {
+	for _, tt := range []struct{ name, message string }{
+		{"hint", "<message type='chat' to='" + juliet + "'><body>secret</body><no-store xmlns='urn:xmpp:hints'/></message>"},
+		{"headline", "<message type='headline' to='" + juliet + "'><body>news</body></message>"},
+		{"state", "<message type='chat' to='" + juliet + "'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			run(t, func(n *node) {
+				romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+				romeo.send(tt.message)
+				romeo.AckRequested(romeo.epoch)
+				romeo.expect("h='2'")
+				time.Sleep(2 * time.Second)
+				if rows := n.offlineRows(t); rows != 0 {
+					t.Fatalf("%d rows in the spool", rows)
+				}
+				old.End("", "")
+				if rows := n.offlineRows(t); rows != 0 {
+					t.Fatalf("%d rows after the session's end", rows)
+				}
+			})
+		})
+	}
+}
+
+// A message of a room that its session lost is answered, so that the room knows; no
+// other resource gets it (RFC 6121 section 8.5.3.2.1).
+func TestLostGroupchat(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		other := n.managed("juliet", "chamber")
+		romeo.send("<message type='groupchat' id='g1' to='" + juliet + "/balcony'><body>all</body></message>")
+		old.End("", "")
+		romeo.expect("id='g1'", "type='error'", "<service-unavailable")
+		if got := other.read(); strings.Contains(got, "all") {
+			t.Fatalf("chamber got %s", got)
+		}
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows", rows)
+		}
+	})
+}
