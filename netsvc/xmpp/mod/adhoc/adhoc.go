@@ -71,8 +71,11 @@ func nodeOf(c *command.Command) string {
 	return c.Name
 }
 
-// list is section 2.1: the commands that the asker may run.
+// list is section 2.2: the commands that the asker may run. Accounts have none.
 func (m *extension) list(r *xmpp.Request) ([]disco.Item, *stanza.Error) {
+	if r.Account != nil {
+		return nil, stanza.NewError(stanza.ItemNotFound, "")
+	}
 	host, err := jid.Parse(r.Host)
 	if err != nil {
 		return nil, stanza.NewError(stanza.InternalServerError, "")
@@ -86,14 +89,18 @@ func (m *extension) list(r *xmpp.Request) ([]disco.Item, *stanza.Error) {
 	return items, nil
 }
 
-func (m *extension) listInfo(*xmpp.Request) (*disco.Info, *stanza.Error) {
+func (m *extension) listInfo(r *xmpp.Request) (*disco.Info, *stanza.Error) {
+	if r.Account != nil {
+		return nil, stanza.NewError(stanza.ItemNotFound, "")
+	}
 	return &disco.Info{Identities: []disco.Identity{{Category: "automation", Type: "command-list", Name: "commands"}}, Features: []string{space}}, nil
 }
 
-// commandInfo is section 2.2: what one command is; nil when the node is none.
+// commandInfo is what one command is; nil when the node is none that the asker may
+// know of.
 func (m *extension) commandInfo(r *xmpp.Request, node string) *disco.Info {
 	c := m.host.Commands().Find(node)
-	if c == nil || c.Local || c.Role > m.caller(r).Role {
+	if c == nil || c.Local || r.Account != nil || c.Role > m.caller(r).Role {
 		return nil
 	}
 	return &disco.Info{
@@ -102,7 +109,8 @@ func (m *extension) commandInfo(r *xmpp.Request, node string) *disco.Info {
 	}
 }
 
-// execute is section 3: the form of a command, or its run.
+// execute is section 2.4: the form of a command, or its run. Each request stands for
+// itself, so a session's id is what the client says it is, and no session expires.
 func (m *extension) execute(r *xmpp.Request) {
 	c := m.host.Commands().Find(r.Payload.Attr("node"))
 	caller := m.caller(r)

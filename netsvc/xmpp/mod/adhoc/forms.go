@@ -1,14 +1,26 @@
 package adhoc
 
 import (
+	"strings"
+
 	"linnet/netsvc/command"
 	"linnet/netsvc/wire/form"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 )
 
-// adminForm is the FORM_TYPE of XEP-0133, which all commands here use.
-const adminForm = "http://jabber.org/protocol/admin"
+// formType is the FORM_TYPE that XEP-0133 and XEP-0401 give the forms of their
+// commands; "" for our own.
+func formType(c *command.Command) string {
+	family, _, _ := strings.Cut(c.Node, "#")
+	switch family {
+	case "http://jabber.org/protocol/admin":
+		return family
+	case "urn:xmpp:invite":
+		return "urn:xmpp:invite#invitation"
+	}
+	return ""
+}
 
 // kinds are the field types of arguments and of values in results.
 var kinds = map[command.Kind]form.FieldType{
@@ -28,9 +40,9 @@ func kind(k command.Kind) form.FieldType {
 	return form.TextSingle
 }
 
-// form is what a command asks for.
+// formOf is what a command asks for.
 func formOf(c *command.Command) *form.Form {
-	f := form.New(form.Ask, adminForm)
+	f := form.New(form.Ask, formType(c))
 	f.Title = c.Summary()
 	for i := range c.Args {
 		a := &c.Args[i]
@@ -62,6 +74,9 @@ func read(c *command.Command, x *xmlstream.Node) (command.Values, *stanza.Error)
 	}
 	submitted, err := form.Parse(x)
 	if err == nil {
+		if submitted.Type == form.Cancel { // XEP-0050 section 3.5.1: the action says what is canceled
+			submitted.Type = form.Submit
+		}
 		submitted, err = formOf(c).Check(submitted)
 	}
 	if err != nil {
@@ -86,7 +101,7 @@ func appendResult(w *xmlstream.Writer, c *command.Command, r *command.Result) {
 		return
 	}
 	if len(r.Fields) > 0 || len(r.Columns) > 0 {
-		f := form.New(form.Result, adminForm)
+		f := form.New(form.Result, formType(c))
 		f.Title = c.Summary()
 		for _, field := range r.Fields {
 			f.Add(form.Field{Var: field.Name, Type: kind(field.Kind), Label: field.Label, Values: field.Values})
