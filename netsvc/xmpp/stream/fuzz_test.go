@@ -25,7 +25,7 @@ func FuzzNegotiate(f *testing.F) {
 	f.Add([]byte("<?xml version='1.0'?><stream:stream"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		tape := &tape{in: in}
-		conn := flow.NewConn(tape)
+		conn := (*flow.Pump)(nil).NewConn(tape)
 		o := defaults()
 		o.Insecure, o.Certs = true, nil
 		owner := &home{taken: map[string]bool{}, sleeps: map[string]uint32{}, out: func([]byte) error { return nil }}
@@ -113,7 +113,7 @@ func FuzzSASLText(f *testing.F) {
 		o.Insecure, o.Certs = true, nil
 		a, b := net.Pipe()
 		defer b.Close()
-		conn := flow.NewConn(a)
+		conn := (*flow.Pump)(nil).NewConn(a)
 		defer conn.Close()
 		s := New(conn, new(flow.Buffer), new(xmlstream.Scanner), o, &home{})
 		s.host = o.Main

@@ -205,7 +205,7 @@ func start(t *testing.T, o *Options, direct bool) *client {
 func startContext(t *testing.T, ctx context.Context, o *Options, direct bool) *client {
 	t.Helper()
 	here, there := pipe()
-	conn := flow.NewConn(here)
+	conn := (*flow.Pump)(nil).NewConn(here)
 	c := &client{t: t, conn: there, done: make(chan error, 1), home: &home{sleeps: map[string]uint32{"old": 5}, taken: map[string]bool{"taken": true}}}
 	c.stream = New(conn, new(flow.Buffer), new(xmlstream.Scanner), o, c.home)
 	c.home.out = c.stream.send
