@@ -1,7 +1,6 @@
 package blocking
 
 import (
-	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -18,7 +17,7 @@ import (
 func (m *module) get(r *xmpp.Request) {
 	var payload []byte
 	m.change(r, func(l blocklist, _ *store.Batch) (blocklist, error) {
-		payload = write("blocklist", slices.SortedFunc(maps.Keys(l), byAddress))
+		payload = write("blocklist", l.sorted())
 		return l, nil
 	}, func(err error) {
 		if err == nil && r.Session != nil {
@@ -28,7 +27,22 @@ func (m *module) get(r *xmpp.Request) {
 	})
 }
 
-func byAddress(a, b jid.JID) int { return cmp.Compare(a.String(), b.String()) }
+// sorted is the list in the order of the addresses. Texts are sorted, for which the
+// code is there anyway, and their order is that of the addresses.
+func (l blocklist) sorted() []jid.JID {
+	texts := make([]string, 0, len(l))
+	byText := make(map[string]jid.JID, len(l))
+	for who := range l {
+		texts = append(texts, who.String())
+		byText[who.String()] = who
+	}
+	slices.Sort(texts)
+	list := make([]jid.JID, len(texts))
+	for i, text := range texts {
+		list[i] = byText[text]
+	}
+	return list
+}
 
 // block adds addresses to the list, section 3.3.
 func (m *module) block(r *xmpp.Request) {
