@@ -63,9 +63,9 @@ func (m *extension) Setup(h xmpp.Host) error {
 	h.Command(command.Command{Name: "user stats", Node: node + "user-stats", Role: command.Operator, Effect: command.Read,
 		Args: []command.Arg{one}, Run: m.stats, Help: "Shows an account's sessions and the size of its roster."})
 	h.Command(command.Command{Name: "user roster", Node: node + "get-user-roster", Role: command.Admin, Effect: command.Read,
-		Args: []command.Arg{one}, Run: m.roster, Help: "Shows an account's contacts."})
+		Args: []command.Arg{some}, Run: m.roster, Help: "Shows the contacts of accounts."})
 	h.Command(command.Command{Name: "user lastlogin", Node: node + "get-user-lastlogin", Role: command.Operator, Effect: command.Read,
-		Args: []command.Arg{one}, Run: m.lastLogin, Help: "Shows when an account was used last."})
+		Args: []command.Arg{some}, Run: m.lastLogin, Help: "Shows when accounts were used last."})
 	h.Command(command.Command{Name: "session end", Node: node + "end-user-session", Role: command.Operator, Effect: command.Danger,
 		Args: []command.Arg{{Name: "jid", Kind: command.JIDs, Required: true, Help: "accounts, or single clients by their full addresses", Var: "accountjids"}},
 		Run:  m.endSessions, Help: "Disconnects clients; they may log in again."})
@@ -100,11 +100,8 @@ func failure(err error) error {
 func (m *extension) each(f func(context.Context, jid.JID) error) func(context.Context, *command.Call) (*command.Result, error) {
 	return func(ctx context.Context, c *command.Call) (*command.Result, error) {
 		for _, j := range c.JIDs("jid") {
-			if err := failure(f(ctx, j.Bare())); err != nil {
-				if reason := command.ReasonOf(err); reason != command.Internal {
-					return nil, command.Fail(reason, "%s: %v", j, err)
-				}
-				return nil, err
+			if err := f(ctx, j.Bare()); err != nil {
+				return nil, about(j, err)
 			}
 		}
 		return nil, nil
@@ -128,7 +125,7 @@ func (m *extension) password(ctx context.Context, c *command.Call) (*command.Res
 	if err := m.users().SetPassword(ctx, c.JID("jid"), c.String("password")); err != nil {
 		return nil, failure(err)
 	}
-	a, err := m.find(c)
+	a, err := m.find(c.JID("jid"))
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +145,25 @@ func (m *extension) role(ctx context.Context, c *command.Call) (*command.Result,
 }
 
 // find returns a live account; the caller releases it.
-func (m *extension) find(c *command.Call) (xmpp.Account, error) {
-	a, ok, err := m.host.Server().Account(c.JID("jid").Bare())
-	if err != nil {
-		return nil, err
+func (m *extension) find(j jid.JID) (xmpp.Account, error) {
+	a, ok, err := m.host.Server().Account(j.Bare())
+	if err == nil && !ok {
+		err = about(j, account.ErrNone)
 	}
-	if !ok {
-		return nil, failure(account.ErrNone)
+	return a, err
+}
+
+// about is failure for one of several accounts.
+func about(j jid.JID, err error) error {
+	err = failure(err)
+	if reason := command.ReasonOf(err); reason != command.Internal {
+		return command.Fail(reason, "%s: %v", j, err)
 	}
-	return a, nil
+	return err
 }
 
 func (m *extension) stats(_ context.Context, c *command.Call) (*command.Result, error) {
-	a, err := m.find(c)
+	a, err := m.find(c.JID("jid"))
 	if err != nil {
 		return nil, err
 	}
@@ -189,18 +192,23 @@ func (m *extension) stats(_ context.Context, c *command.Call) (*command.Result, 
 }
 
 func (m *extension) roster(_ context.Context, c *command.Call) (*command.Result, error) {
-	a, err := m.find(c)
-	if err != nil {
-		return nil, err
+	t := command.Table(command.Column{Name: "accountjid", Label: "Account", Kind: command.JID}, command.Column{Name: "jid", Label: "Contact", Kind: command.JID},
+		command.Column{Name: "subscription", Label: "Subscription"}, command.Column{Name: "ask", Label: "Pending"})
+	for _, j := range c.JIDs("jid") {
+		a, err := m.find(j)
+		if err != nil {
+			return nil, err
+		}
+		err = m.host.Contacts().Each(a, func(contact jid.JID, s xmpp.Subscription) bool {
+			t.Row(a.JID().String(), contact.String(), subscription(s), pending(s))
+			return true
+		})
+		a.Release()
+		if err != nil {
+			return nil, err
+		}
 	}
-	defer a.Release()
-	t := command.Table(command.Column{Name: "jid", Label: "Contact", Kind: command.JID}, command.Column{Name: "subscription", Label: "Subscription"},
-		command.Column{Name: "ask", Label: "Pending"})
-	err = m.host.Contacts().Each(a, func(j jid.JID, s xmpp.Subscription) bool {
-		t.Row(j.String(), subscription(s), pending(s))
-		return true
-	})
-	return t, err
+	return t, nil
 }
 
 func subscription(s xmpp.Subscription) string {
@@ -219,38 +227,34 @@ func index(b bool) int {
 }
 
 func (m *extension) lastLogin(_ context.Context, c *command.Call) (*command.Result, error) {
-	u, ok, err := m.users().Lookup(c.JID("jid").Bare())
-	if err == nil && !ok {
-		err = failure(account.ErrNone)
+	var names, logins, logouts []string
+	for _, j := range c.JIDs("jid") {
+		u, ok, err := m.users().Lookup(j.Bare())
+		if err == nil && !ok {
+			err = about(j, account.ErrNone)
+		}
+		if err != nil {
+			return nil, err
+		}
+		act, err := m.users().Activity(u.ID)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, u.JID.String())
+		logins = append(logins, command.Stamp(act.Login))
+		logouts = append(logouts, command.Stamp(act.Logout))
 	}
-	if err != nil {
-		return nil, err
-	}
-	act, err := m.users().Activity(u.ID)
-	if err != nil {
-		return nil, err
-	}
-	return new(command.Result).Add("accountjid", "Account", command.JID, u.JID.String()).
-		Add("lastlogin", "Last login", command.Time, when(act.Login)).
-		Add("lastlogout", "Last logout", command.Time, when(act.Logout)), nil
-}
-
-func when(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return command.Stamp(t)
+	return new(command.Result).Add("accountjids", "Account", command.JIDs, names...).
+		Add("lastlogin", "Last login", command.Time, logins...).
+		Add("lastlogout", "Last logout", command.Time, logouts...), nil
 }
 
 func (m *extension) endSessions(_ context.Context, c *command.Call) (*command.Result, error) {
 	ended := 0
 	for _, j := range c.JIDs("jid") {
-		a, ok, err := m.host.Server().Account(j.Bare())
+		a, err := m.find(j)
 		if err != nil {
 			return nil, err
-		}
-		if !ok {
-			return nil, command.Fail(command.NotFound, "%s: there is no such account", j)
 		}
 		for _, s := range a.Sessions() {
 			if j.IsBare() || s.JID() == j {

@@ -14,37 +14,40 @@ import (
 )
 
 // lists declares, for each kind of user, how many there are and who: XEP-0133
-// sections 4.12 to 4.21.
+// sections 4.13 to 4.22. (The last prints the list of idle users in the field of the
+// active ones, and no other is registered.)
 func (m *extension) lists(h xmpp.Host) {
-	most := command.Arg{Name: "max", Kind: command.Int, Default: "100", Help: "how many to list at most; 0 means all", Var: "max_items"}
+	most := command.Arg{Name: "max", Kind: command.Enum, Choices: []string{"25", "50", "75", "100", "150", "200", "none"}, Default: "100",
+		Help: "how many to list at most", Var: "max_items"}
 	for _, l := range []struct {
 		what, help string
 		list, num  string // the nodes, which the XEP spells in two ways
-		field      string
+		jids       string // the field of the list
 		find       func(func(jid.JID) bool) error
 	}{
-		{"registered", "who have an account", "get-registered-users-list", "get-registered-users-num", "registereduser", m.registered},
-		{"disabled", "who may not log in", "get-disabled-users-list", "get-disabled-users-num", "disableduser", m.disabled},
-		{"online", "who have a client connected", "get-online-users-list", "get-online-users-num", "onlineuser", m.online(func(xmpp.Account) bool { return true })},
-		{"active", "who used a client lately", "get-active-users", "get-active-users-num", "activeuser", m.online(m.active)},
-		{"idle", "whose clients have been silent", "get-idle-users", "get-idle-users-num", "idleuser", m.online(func(a xmpp.Account) bool { return !m.active(a) })},
+		{"registered", "who have an account", "get-registered-users-list", "get-registered-users-num", "registereduserjids", m.registered},
+		{"disabled", "who may not log in", "get-disabled-users-list", "get-disabled-users-num", "disableduserjids", m.disabled},
+		{"online", "who have a client connected", "get-online-users-list", "get-online-users-num", "onlineuserjids", m.online(func(xmpp.Account) bool { return true })},
+		{"active", "who used a client lately", "get-active-users", "get-active-users-num", "activeuserjids", m.online(m.active)},
+		{"idle", "whose clients have been silent", "get-idle-users", "get-idle-users-num", "activeuserjids", m.online(func(a xmpp.Account) bool { return !m.active(a) })},
 	} {
 		h.Command(command.Command{Name: "user list " + l.what, Node: node + l.list, Role: command.Operator, Effect: command.Read,
 			Args: []command.Arg{most}, Help: "Lists users " + l.help + ".",
 			Run: func(_ context.Context, c *command.Call) (*command.Result, error) {
 				var names []string
+				most, _ := strconv.Atoi(c.String("max")) // "none" is 0
 				err := l.find(func(j jid.JID) bool {
 					names = append(names, j.String())
-					return len(names) != c.Int("max")
+					return len(names) != most
 				})
-				return new(command.Result).Add(l.field+"jids", "Users", command.JIDs, names...), err
+				return new(command.Result).Add(l.jids, "Users", command.JIDs, names...), err
 			}})
 		h.Command(command.Command{Name: "user count " + l.what, Node: node + l.num, Role: command.Operator, Effect: command.Read,
 			Help: "Counts users " + l.help + ".",
 			Run: func(context.Context, *command.Call) (*command.Result, error) {
 				n := 0
 				err := l.find(func(jid.JID) bool { n++; return true })
-				return new(command.Result).SetInt(l.field+"snum", "Users", int64(n)), err
+				return new(command.Result).SetInt(l.what+"usersnum", "Users", int64(n)), err
 			}})
 	}
 }
