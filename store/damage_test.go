@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -269,7 +270,7 @@ func damage(t testing.TB, path string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b[8] == 2 { // a leaf
+		if binary.NativeEndian.Uint16(b[8:]) == 2 { // a leaf
 			scribble(t, path, p*4096, []byte{b[0] ^ 0x55})
 			if store.Check(path, nil) != nil {
 				return

@@ -31,7 +31,7 @@ func TestResumptionByOthers(t *testing.T) {
 		{"no count", "<resume xmlns='urn:xmpp:sm:3' previd='" + id + "'/>", malformed},
 		{"a count that is none", resume(id, "many"), malformed},
 		{"a negative count", resume(id, -1), malformed},
-		{"a count beyond 32 bits", resume(id, 1<<32), malformed},
+		{"a count beyond 32 bits", resume(id, int64(1)<<32), malformed},
 		{"management before a session", "<enable xmlns='urn:xmpp:sm:3'/>", tooSoon},
 	}, trick.title, func(n *node, c trick) {
 		tybalt := n.dial("plain").authenticate("tybalt")
