@@ -32,7 +32,7 @@ func init() {
 	xmpp.Register(xmpp.Info{
 		Name:    "register",
 		Summary: "people make their accounts themselves, where the operator lets them",
-		Specs:   []string{"XEP-0077 2.4", "XEP-0445 0.2.0"},
+		Specs:   []string{"XEP-0077 2.4", "XEP-0401 0.6.0", "XEP-0445 0.2.0"},
 		New:     func() xmpp.Module { return new(extension) },
 	})
 }
@@ -40,21 +40,21 @@ func init() {
 type extension struct {
 	host       xmpp.Host
 	policy     string
-	tries      int
+	accounts   int
 	per        time.Duration
 	leave      bool
-	pace       *pace
+	paces      *paces
 	registered *metric.Counter
 	refused    *metric.Counter
 }
 
 func (m *extension) Setup(h xmpp.Host) error {
 	m.host = h
-	m.pace = module.Live(h, "register", newPace)
+	m.paces = module.Live(h, "register", func() *paces { return new(paces) })
 	o := h.Section("register").About("Accounts that people make themselves.")
 	o.Enum(&m.policy, "policy", "closed", []string{"closed", "invite", "lan", "open"},
 		"who may make an account: nobody, who has an invitation, who is in the local network, or everybody")
-	o.Int(&m.tries, "accounts", 3, "how many accounts one address (IPv6: one /64) may make in the time below").Range(1, 10000)
+	o.Int(&m.accounts, "accounts", 3, "how many accounts one address (IPv6: one /64) may make in the time below").Range(1, 10000)
 	o.Duration(&m.per, "per", time.Hour, "the time that the number above is for").Between(time.Minute, 30*24*time.Hour)
 	o.Bool(&m.leave, "cancel", true, "whether users may delete their own accounts")
 	m.registered = h.Metrics().Counter(metric.Desc{Name: "registered", Help: "accounts that people made themselves"})
@@ -63,6 +63,7 @@ func (m *extension) Setup(h xmpp.Host) error {
 	h.Guest(xmpp.GuestIQ{Space: space, Local: "query", Feature: m.feature, Answer: m.guest})
 	h.Guest(xmpp.GuestIQ{Space: inviteSpace, Local: "preauth", Feature: m.inviteFeature, Answer: m.preauth})
 	h.IQ(xmpp.IQ{Space: space, Local: "query", To: xmpp.ToSelf | xmpp.ToHost, Get: m.get, Set: m.set})
+	m.invites(h)
 	return nil
 }
 
@@ -80,7 +81,7 @@ func (m *extension) inviteFeature(*xmpp.Guest) []byte {
 	if m.policy != "invite" {
 		return nil
 	}
-	return []byte("<register xmlns='urn:xmpp:invite'/>")
+	return []byte("<register xmlns='urn:xmpp:ibr-token:0'/>")
 }
 
 // local reports whether the address is in the own network, as far as can be told
@@ -119,6 +120,9 @@ func (m *extension) guest(ctx context.Context, g *xmpp.Guest, t stanza.Type, n *
 			Leaf("", "username", "").Leaf("", "password", "").End()
 		return w.Bytes(), nil
 	}
+	if g.Notes["registered"] != "" {
+		return nil, stanza.NewError(stanza.NotAcceptable, "one account has been made already")
+	}
 	name, password := n.ChildText(space, "username"), n.ChildText(space, "password")
 	if name == "" || password == "" {
 		return nil, stanza.NewError(stanza.NotAcceptable, "a name and a password are needed")
@@ -127,17 +131,30 @@ func (m *extension) guest(ctx context.Context, g *xmpp.Guest, t stanza.Type, n *
 	if err != nil {
 		return nil, stanza.NewError(stanza.JIDMalformed, "this cannot be a name")
 	}
-	if !m.pace.allow(g.Addr, m.tries, m.per, time.Now()) {
+	from, now := customer(g.Addr), time.Now()
+	if !m.paces.tried.allow(from, triesEach*m.accounts, m.per, now) || !m.paces.made.allow(from, m.accounts, m.per, now) {
 		m.refused.Add(1)
 		return nil, stanza.NewError(stanza.ResourceConstraint, "too many accounts were made from here; try again later")
 	}
-	_, err = m.users().Create(ctx, account.NewAccount{JID: j, Password: password, Invitation: invitation})
-	if err != nil {
+	if err := m.create(ctx, account.NewAccount{JID: j, Password: password, Invitation: invitation}); err != nil {
+		m.paces.made.refund(from)
 		return nil, m.failure(err)
 	}
+	g.Notes["registered"] = j.Local()
 	m.registered.Add(1)
 	m.host.Log().Info("registered", "jid", j)
 	return nil, nil
+}
+
+func (m *extension) create(ctx context.Context, a account.NewAccount) error {
+	taken, err := m.taken(a.JID, a.Invitation)
+	if taken {
+		return account.ErrExists
+	}
+	if err == nil {
+		_, err = m.users().Create(ctx, a)
+	}
+	return err
 }
 
 // failure is what section 3.1 answers with.
@@ -205,6 +222,10 @@ func (m *extension) password(r *xmpp.Request, own jid.JID) {
 	}
 	if !r.Session.Secure() {
 		r.Refuse(stanza.NotAuthorized, "passwords are changed over TLS only")
+		return
+	}
+	if !m.paces.changed.allow(r.Session.Account().ID(), changes, changesPer, time.Now()) {
+		r.Refuse(stanza.ResourceConstraint, "the password was changed too often; try again later")
 		return
 	}
 	go func() { // keys are derived, which takes a while
