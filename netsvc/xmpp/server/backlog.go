@@ -13,7 +13,9 @@ import (
 // Older ones are what ended sessions lost, and what an extension kept.
 //
 // It is short: what makes it wait is a commit, or the end of a connection. Past its
-// limit it is given to the account as undelivered, which keeps the order too.
+// limit it is given to the account as undelivered, which keeps the order too; but
+// not before the sessions that end have given up what they lost, which ends the grace
+// of their connections.
 type backlog struct {
 	shut atomic.Bool // some reason to wait, or messages that do
 
@@ -45,15 +47,21 @@ func (a *account) wait(older, endings int) {
 	b.endings += endings
 	reasons := b.older + b.endings
 	start := reasons == 0 && len(b.list) > 0 && !b.going
+	spill := false
 	switch {
 	case start:
 		b.going = true
+	case endings < 0 && a.overflows():
+		spill = true
 	case !b.going:
 		b.shut.Store(reasons > 0 || len(b.list) > 0)
 	}
 	b.mu.Unlock()
 	if older+endings > 0 {
 		a.Retain()
+	}
+	if spill {
+		go a.spill()
 	}
 	if start {
 		go a.catchUp() // this may be the store's writer
@@ -94,15 +102,40 @@ func (a *account) queue(c *owed, by xmpp.Session, took []xmpp.Session) bool {
 	c.hold()
 	b.list = append(b.list, late{c, by})
 	b.bytes += c.stanza.Size()
-	full := b.bytes > int(a.server.current().limits.outbox) && !b.going
-	if full {
-		b.going = true
-		a.Retain()
-	}
+	full := a.overflows()
+	hurry := !full && b.endings > 0 && b.bytes > int(a.server.current().limits.outbox)
 	b.mu.Unlock()
-	if full {
+	switch {
+	case full:
 		go a.spill()
+	case hurry:
+		a.hurry()
 	}
+	return true
+}
+
+// hurry ends the grace of the connections that what waits is waiting for.
+func (a *account) hurry() {
+	for _, s := range a.Sessions() {
+		ss := s.(*Session)
+		ss.mu.Lock()
+		out := ss.closing
+		ss.mu.Unlock()
+		if out != nil {
+			out.Kill()
+		}
+	}
+}
+
+// overflows reports whether the backlog is to be spilled now, by the caller, who
+// holds its mutex: it has going then, and a hold on the account.
+func (a *account) overflows() bool {
+	b := &a.backlog
+	if b.going || b.endings > 0 || b.bytes <= int(a.server.current().limits.outbox) {
+		return false
+	}
+	b.going = true
+	a.Retain()
 	return true
 }
 
@@ -168,9 +201,9 @@ func (a *account) spill() {
 	b := &a.backlog
 	for {
 		b.mu.Lock()
-		if len(b.list) == 0 {
+		if len(b.list) == 0 || b.endings > 0 {
 			b.going = false
-			b.shut.Store(b.older+b.endings > 0)
+			b.shut.Store(len(b.list) > 0 || b.older+b.endings > 0)
 			b.mu.Unlock()
 			a.Release()
 			return

@@ -189,14 +189,15 @@ func (c *client) expect(pieces ...string) {
 // sink is an Outlet that behaves: it has a limit, tells every Done in order, and
 // can be slow.
 type sink struct {
-	mu     sync.Mutex
-	wrote  bytes.Buffer
-	queue  []flow.Item // while slow
-	slow   bool
-	stuck  chan struct{} // Close has to wait for it
-	limit  int
-	held   int
-	closed bool
+	mu      sync.Mutex
+	wrote   bytes.Buffer
+	queue   []flow.Item // while slow
+	slow    bool
+	stuck   chan struct{} // Close has to wait for it
+	unstick func()
+	limit   int
+	held    int
+	closed  bool
 }
 
 func newSink() *sink { return &sink{limit: 1 << 20} }
@@ -225,12 +226,23 @@ func (k *sink) Add(it flow.Item) bool {
 	return true
 }
 
+// Kill lets a Close that is stuck go on.
+func (k *sink) Kill() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.unstick != nil {
+		k.unstick()
+	}
+}
+
 // stick makes the client slow, and the end of its connection wait for unstick.
 func (c *client) stick() {
 	c.sink.mu.Lock()
 	defer c.sink.mu.Unlock()
 	c.sink.slow, c.sink.stuck = true, make(chan struct{})
-	c.unstick = sync.OnceFunc(func() { close(c.sink.stuck) })
+	stuck := c.sink.stuck
+	c.unstick = sync.OnceFunc(func() { close(stuck) })
+	c.sink.unstick = c.unstick
 	c.n.t.Cleanup(c.unstick) // for a test that fails
 }
 

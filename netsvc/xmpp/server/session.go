@@ -30,6 +30,7 @@ type Session struct {
 	ended atomic.Bool // or about to: new messages only pass through
 
 	mu      sync.Mutex
+	closing Outlet // what finish closes
 	out     Outlet // nil while no connection is attached
 	addr    string
 	secure  bool
@@ -51,6 +52,8 @@ type Outlet interface {
 	// closes the connection. closed, if not nil, is told last: after the Done of
 	// every item.
 	Close(grace time.Duration, farewell []byte, closed flow.Done)
+	// Kill ends a Close that lasts: what is queued is told as not written.
+	Kill()
 }
 
 // queued is a stanza on its way to one client, with the copy it settles.
@@ -279,7 +282,7 @@ func (ss *Session) finish(why *stream.Error, straw queued) (first bool) {
 	}
 	ss.end = draining
 	out := ss.out
-	ss.out = nil
+	ss.out, ss.closing = nil, ss.out
 	ss.epoch++
 	resumption := ""
 	if ss.managed != nil {
