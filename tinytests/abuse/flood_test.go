@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// numbered finds the numbers of the messages that body made.
-var numbered = regexp.MustCompile(`<body>(\d+) x*</body>`)
+// numbered finds the numbers of the messages that body made, of whole ones only: one
+// that a connection's end has cut comes again.
+var numbered = regexp.MustCompile(`<body>(\d+) x*</body>(?:<[^>]*/>)*</message>`)
 
 // body is a message text with a number, of so many bytes.
 func body(i, size int) string {
