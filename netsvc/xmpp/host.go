@@ -105,6 +105,9 @@ type Spool interface {
 	Drop(b *store.Batch, a Account, row uint64)
 	// Return hands the row over to the offline messages: nobody has it in hand.
 	Return(a Account, row uint64)
+	// Take gets the message of a row back, in flight again, for a session that
+	// comes back after a restart; nil when its time has run out.
+	Take(a Account, row uint64) (*stanza.Stanza, error)
 }
 
 // Discoveries collects what service discovery answers (XEP-0030 2.5.0,

@@ -32,11 +32,11 @@ type Session interface {
 	// for results, pushes and what a client asked for.
 	Send(s *stanza.Stanza)
 
-	// SendOwed is Send for a stanza somebody keeps a copy of: settled is called
-	// once, with true when the client has it (acknowledged, or written whole
-	// where the client does no stream management), with false when the session
-	// ended without. It must not block.
-	SendOwed(s *stanza.Stanza, settled func(bool))
+	// SendKept is Send for a message that stands in the spool under that row, where
+	// it is in flight: it is dropped there once the client has it (acknowledged, or
+	// written whole where the client does no stream management), and returned if in
+	// the end no client does.
+	SendKept(s *stanza.Stanza, row uint64)
 
 	// Flush sends what Hooks.Deliver made the session hold.
 	Flush()

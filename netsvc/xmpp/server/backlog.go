@@ -12,8 +12,8 @@ import (
 // way to it: RFC 6120 section 10.1 lets none overtake another of the same sender.
 // Older ones are what ended sessions lost, and what an extension kept.
 //
-// It is short: what makes it wait is a commit, or the end of a connection. Past its
-// limit it is given to the account as undelivered, which keeps the order too; but
+// It is short: what makes it wait is a commit, the end of a connection, or a client
+// that takes its offline messages. Past its limit it is given to the account as undelivered, which keeps the order too; but
 // not before the sessions that end have given up what they lost, which ends the grace
 // of their connections.
 type backlog struct {
@@ -67,6 +67,19 @@ func (a *account) wait(older, endings int) {
 		go a.catchUp() // this may be the store's writer
 	} else if older+endings < 0 {
 		a.Release()
+	}
+}
+
+// kick has what waits delivered or kept after all, when those it waited for are gone.
+func (a *account) kick() {
+	b := &a.backlog
+	b.mu.Lock()
+	start := len(b.list) > 0 && !b.going
+	b.going = b.going || start
+	b.mu.Unlock()
+	if start {
+		a.Retain()
+		a.catchUp()
 	}
 }
 

@@ -140,6 +140,37 @@ func TestBacklogIsBounded(t *testing.T) {
 	})
 }
 
+// Past its limit what waits for a client that takes its offline messages is kept with
+// them, and comes in the same order.
+func TestBacklogIsKept(t *testing.T) {
+	run(t, func(n *node) {
+		romeo := n.online(n.account("romeo"), "orchard")
+		n.account("juliet")
+		large := strings.Repeat("x", 20<<10)
+		for i := range 4 { // more than is handed out at a time
+			romeo.send(fmt.Sprintf("<message type='chat' to='%s'><body>m%d</body><x xmlns='x'>%s</x></message>", juliet, i, large))
+		}
+		n.settle()
+		balcony := n.bind(n.account("juliet"), "balcony")
+		balcony.Enable(true, 0)
+		balcony.send("<presence/>")
+		balcony.hears(0, 2)
+		n.current().limits.outbox = 1000
+		romeo.say(juliet, 4, 40)
+		n.settle()
+		if rows := n.offlineRows(t); rows < 20 {
+			t.Fatalf("%d rows: everything waits in memory", rows)
+		}
+		n.current().limits.outbox = 1 << 20
+		balcony.Acked(balcony.epoch, 2)
+		balcony.hears(2, 40)
+		balcony.Acked(balcony.epoch, 40)
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows are left", rows)
+		}
+	})
+}
+
 // Messages that are not to be kept are settled when they are routed, and never
 // stored.
 func TestNothingStoredOfWhatMustNotBe(t *testing.T) {

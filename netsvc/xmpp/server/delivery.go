@@ -206,11 +206,7 @@ func (g *generation) undelivered(c *owed) {
 	keep := false
 	if forPerson(c.stanza) {
 		t.Stanza = c.delayed()
-		for _, ss := range reachable(nil, c.account) {
-			if !ss.(*Session).ended.Load() {
-				t.Took = append(t.Took, ss)
-			}
-		}
+		t.Took = reachable(t.Took, c.account)
 		keep = c.account.behind()
 	}
 	if keep {

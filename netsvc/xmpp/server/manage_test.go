@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
+
+	"linnet/store"
 )
 
 // managed binds with stream management and resumption.
@@ -209,27 +211,41 @@ func TestConflict(t *testing.T) {
 	})
 }
 
+// parkAll is the first half of a restart.
+func (n *node) parkAll() {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	n.park(ctx)
+	if ctx.Err() != nil {
+		n.t.Fatal("the shutdown takes too long")
+	}
+	n.settle()
+}
+
+// wake is the second half: the same store, as a new process finds it.
+func (n *node) wake() {
+	n.t.Helper()
+	for i := range n.shards {
+		n.shards[i].all, n.shards[i].idle = nil, nil
+	}
+	n.resumable.all = nil
+	n.sessions.Store(0)
+	if err := n.unpark(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.settle()
+}
+
 // Sessions that can be resumed survive a restart with all that was owed.
 func TestRestart(t *testing.T) {
 	run(t, func(n *node) {
 		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
 		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m0</body></message>")
 		juliet.read()
-		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
-		defer cancel()
-		n.park(ctx)
+		n.parkAll()
 		juliet.expect("<system-shutdown")
-		synctest.Wait()
-
-		// The same store, as a new process finds it.
-		for i := range n.shards {
-			n.shards[i].all, n.shards[i].idle = nil, nil
-		}
-		n.resumable.all = nil
-		n.sessions.Store(0)
-		if err := n.unpark(); err != nil {
-			t.Fatal(err)
-		}
+		n.wake()
 		again := juliet.resume(0)
 		again.expect("<resumed", "h='1'", "m0")
 		back := romeo.resume(0)
@@ -242,6 +258,85 @@ func TestRestart(t *testing.T) {
 		if again.Presence() == nil {
 			t.Fatal("the presence is gone")
 		}
+	})
+}
+
+// Restarts make nothing come twice, nor out of order: neither what a client had in
+// hand of its offline messages, nor what was in the spool.
+func TestRestartAgain(t *testing.T) {
+	run(t, func(n *node) {
+		romeo := n.managed("romeo", "orchard")
+		n.account("juliet")
+		romeo.say(juliet, 0, 2) // offline
+		c := n.managed("juliet", "balcony")
+		romeo.say(juliet, 2, 4)
+		time.Sleep(2 * time.Second) // spooled
+		romeo.say(juliet, 4, 6)
+		for range 3 {
+			n.parkAll()
+			n.wake()
+		}
+		c = c.resume(0)
+		c.hears(0, 6)
+		n.parkAll()
+		n.wake()
+		c = c.resume(3)
+		c.hears(3, 6)
+		if rows := n.offlineRows(t); rows != 3 {
+			t.Fatalf("%d rows, want those of m3, m4 and m5", rows)
+		}
+		c.End("", "")
+		late := n.bind(n.account("juliet"), "late")
+		late.send("<presence/>")
+		late.hears(3, 6)
+		if rows := n.offlineRows(t); rows != 0 {
+			t.Fatalf("%d rows, want 0", rows)
+		}
+	})
+}
+
+// A shutdown that was cut short leaves nothing to resume, and no message behind.
+func TestShutdownCutShort(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.say(juliet, 0, 3)
+		n.parkAll()
+		var b store.Batch
+		b.Delete(n.tables.parked, wholeMark) // what the last commit would have brought
+		if err := n.store.Apply(context.Background(), &b); err != nil {
+			t.Fatal(err)
+		}
+		n.wake()
+		if _, _, err := n.Resume(context.Background(), c.account.id, c.id(), 0, Link{Out: newSink()}); !errors.Is(err, ErrNotResumed) {
+			t.Fatalf("resumed: %v", err)
+		}
+		fresh := n.bind(n.account("juliet"), "balcony")
+		fresh.send("<presence/>")
+		fresh.hears(0, 3)
+	})
+}
+
+// What comes while sessions are put away is kept, and comes behind what they had.
+func TestMessagesDuringShutdown(t *testing.T) {
+	run(t, func(n *node) {
+		ben, c := n.online(n.account("benvolio"), "square"), n.managed("juliet", "balcony")
+		ben.say(juliet, 0, 2)
+		c.Session.freeze()
+		ben.say(juliet, 2, 4)
+		n.settle()
+		if rows := n.offlineRows(t); rows != 2 {
+			t.Fatalf("%d rows, want 2", rows)
+		}
+	})
+	run(t, func(n *node) {
+		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.say(juliet, 0, 2)
+		n.parkAll()
+		n.Route(message("m2").Relay(romeo.JID(), c.JID().Bare()))
+		n.settle()
+		n.wake()
+		c = c.resume(0)
+		c.hears(0, 3)
 	})
 }
 

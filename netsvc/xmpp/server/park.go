@@ -16,10 +16,15 @@ import (
 
 // This file puts sessions away at shutdown and brings them back at the next
 // start, so that a client resumes over a restart as over a lost connection.
+//
+// It takes two commits. The first has the messages that clients have not
+// acknowledged, in the spool, and the sessions; then everything is settled. The
+// second has the counts, and the mark that makes the sessions whole. Without the mark
+// nobody resumes, and what is in the spool is offline messages.
 
 // park ends every session: those that can be resumed are stored with what their
 // clients have not acknowledged, the others get a proper end. Edges have stopped
-// reading before.
+// taking connections before.
 func (s *Server) park(ctx context.Context) {
 	var waiting []*Session
 	s.Online(func(a xmpp.Account) bool {
@@ -42,37 +47,66 @@ func (s *Server) park(ctx context.Context) {
 		time.Sleep(5 * time.Millisecond)
 	}
 
+	s.overdue.stop() // from here on messages go into the spool with their session
 	var b store.Batch
-	var copies []*owed
+	var frozen []*Session
+	var longest time.Duration
 	for _, ss := range waiting {
-		row, owing := ss.freeze()
-		copies = append(copies, owing...)
-		b.PutUntil(s.tables.parked, []byte(ss.managed.id), row, time.Now().Add(ss.managed.window))
+		p := ss.freeze()
+		if p == nil {
+			continue
+		}
+		for i := range ss.managed.queue { // nobody changes it any more
+			p.queue = append(p.queue, ss.managed.queue[i].shelve(&b))
+		}
+		frozen = append(frozen, ss)
+		longest = max(longest, p.window)
+		b.PutUntil(s.tables.parked, []byte(ss.managed.id), p.encode(), time.Now().Add(p.window))
 	}
 	if err := s.store.Apply(ctx, &b); err != nil {
 		s.log.Error("sessions could not be put away", "cause", err)
 		return
 	}
-	for _, c := range copies {
-		c.pay()
+	for _, ss := range frozen {
+		ss.account.kick()
+		for _, q := range ss.managed.queue {
+			// Of a row that was on its way the commit may have failed.
+			if q.copy != nil && (q.copy.is(spooling) || s.current().spool == nil) {
+				q.copy.pay()
+			}
+		}
 	}
-	for _, ss := range waiting {
+	for _, ss := range frozen {
 		select {
 		case <-ss.managed.ledger.idle():
 		case <-ctx.Done():
+			s.log.Error("sessions could not be put away in time", "count", len(frozen))
+			return
 		}
 		ss.noteHandled(&b)
 	}
+	b.PutUntil(s.tables.parked, wholeMark, nil, time.Now().Add(longest))
 	if err := s.store.Apply(ctx, &b); err != nil {
-		s.log.Error("counts of put away sessions could not be stored", "cause", err)
+		s.log.Error("sessions could not be put away", "cause", err)
 	}
 }
 
-// freeze closes the connection without ending the stream, and returns the
-// session as a row together with the copies that the row makes durable.
-func (ss *Session) freeze() (row []byte, owing []*owed) {
+// wholeMark is the row that says that all other rows of the table can be relied on. No
+// resumption id is like it.
+var wholeMark = []byte{0}
+
+// freeze closes the connection without ending the stream, and returns the session as
+// it is put away, but for its queue; what comes from now on is undelivered. It returns
+// nil for a session that has ended.
+func (ss *Session) freeze() *parked {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
+	if ss.end != alive {
+		return nil
+	}
+	now := ss.Presence()
+	ss.end = drained
+	ss.ended.Store(true)
 	ss.epoch++
 	if ss.out != nil {
 		ss.out.Close(closeGrace, stream.Fail(stream.SystemShutdown, "").Append(nil), nil)
@@ -83,34 +117,49 @@ func (ss *Session) freeze() (row []byte, owing []*owed) {
 		m.push(q)
 	}
 	ss.held = nil
-	p := parked{
+	return &parked{
 		account:  ss.account.id,
 		jid:      ss.jid,
 		window:   m.window,
 		sent:     m.sent,
-		presence: ss.Presence(),
+		presence: now,
 		flags:    ss.server.names.flagNames(ss.flags.Load()),
 	}
-	for _, q := range m.queue {
-		p.queue = append(p.queue, q.stanza)
-		p.owed = append(p.owed, q.copy != nil)
-		if q.copy != nil {
-			owing = append(owing, q.copy)
-		}
-	}
-	return p.encode(), owing
 }
 
-// unpark brings back the sessions whose time has not run out. In the same commit
-// their messages move to the spool, so that they are safe whatever happens next.
+// shelve puts a stanza away. A message goes into the spool, if it is not there or on
+// its way already.
+func (q *queued) shelve(b *store.Batch) parkedStanza {
+	c := q.copy
+	if c == nil {
+		return parkedStanza{stanza: q.stanza}
+	}
+	spool := c.account.server.current().spool
+	if spool == nil || !spool.Keeps(c.stanza) {
+		return parkedStanza{stanza: q.stanza, owed: true}
+	}
+	if c.state.Or(spooling)&spooling == 0 {
+		c.row = spool.Put(b, c.account, c.delayed())
+	}
+	return parkedStanza{row: c.row}
+}
+
+// unpark brings back the sessions whose time has not run out.
 func (s *Server) unpark() error {
 	type found struct {
 		id string
 		p  *parked
 	}
 	var list []found
+	var b store.Batch
+	whole := false
 	err := s.store.View(func(tx *store.Tx) error {
 		return tx.Scan(s.tables.parked, nil, nil, false, func(k, v []byte) bool {
+			b.Delete(s.tables.parked, k)
+			if string(k) == string(wholeMark) {
+				whole = true
+				return true
+			}
 			p, err := decodeParked(v)
 			if err != nil {
 				s.log.Warn("a session that was put away cannot be read", "cause", err)
@@ -120,24 +169,22 @@ func (s *Server) unpark() error {
 			return true
 		})
 	})
-	if err != nil {
+	if err != nil || b.Len() == 0 {
 		return err
 	}
-	var b store.Batch
 	for _, f := range list {
-		b.Delete(s.tables.parked, []byte(f.id))
-		if err := s.revive(&b, f.id, f.p); err != nil {
+		if !whole {
+			break
+		}
+		if err := s.revive(f.id, f.p); err != nil {
 			s.log.Warn("a session that was put away is lost", "cause", err)
 		}
 	}
-	if b.Len() > 0 {
-		return s.store.Apply(context.Background(), &b)
-	}
-	return nil
+	return s.store.Apply(context.Background(), &b)
 }
 
 // revive makes the session again, waiting for its client.
-func (s *Server) revive(b *store.Batch, id string, p *parked) error {
+func (s *Server) revive(id string, p *parked) error {
 	a, err := s.find(p.jid.Bare())
 	if err != nil {
 		return err
@@ -153,17 +200,8 @@ func (s *Server) revive(b *store.Batch, id string, p *parked) error {
 	m.ledger.settled = s.handled(id)
 	ss.active.Store(ss.since)
 	ss.flags.Store(s.names.flagSet(p.flags))
-	for i, st := range p.queue {
-		q := queued{stanza: st}
-		if p.owed[i] {
-			q.copy = newOwed(a, st, receipt{})
-			q.copy.state.Store(paid)
-			if g.spool != nil && g.spool.Keeps(st) {
-				q.copy.row = g.spool.Put(b, a, st)
-				q.copy.state.Store(paid | spooling | spooled)
-			}
-		}
-		m.push(q)
+	for _, e := range p.queue {
+		m.push(g.restore(ss, e))
 	}
 	if p.presence != nil {
 		priority, _ := priorityOf(p.presence)
@@ -175,6 +213,30 @@ func (s *Server) revive(b *store.Batch, id string, p *parked) error {
 	m.timer = time.AfterFunc(m.window, func() { ss.expire(0) })
 	g.hooks.Bound.Tell(ss)
 	return nil
+}
+
+// restore makes an entry of the queue again.
+func (g *generation) restore(ss *Session, e parkedStanza) queued {
+	switch {
+	case e.stanza != nil && e.owed:
+		c := newOwed(ss.account, e.stanza, receipt{})
+		c.state.Store(paid)
+		return queued{e.stanza, c}
+	case e.stanza != nil:
+		return queued{stanza: e.stanza}
+	}
+	var st *stanza.Stanza
+	err := errParked
+	if g.spool != nil {
+		st, err = g.spool.Take(ss.account, e.row)
+	}
+	if err != nil {
+		g.log.Error("a message of a session that was put away cannot be read", "cause", err)
+	}
+	if st == nil { // its number has to be there: an empty message has no effect
+		return queued{stanza: stanza.NewMessage(stanza.Headline, "", ss.account.jid, ss.jid, nil)}
+	}
+	return queued{st, ss.account.kept(st, e.row)}
 }
 
 // handled reads how many of a stream's stanzas had been taken.
@@ -196,9 +258,23 @@ type parked struct {
 	sent     uint32
 	presence *stanza.Stanza
 	flags    []string
-	queue    []*stanza.Stanza
-	owed     []bool
+	queue    []parkedStanza
 }
+
+// parkedStanza is what the client has not acknowledged: a stanza, or the row of one in
+// the spool.
+type parkedStanza struct {
+	stanza *stanza.Stanza
+	owed   bool // a message that somebody else gets if the client does not come back
+	row    uint64
+}
+
+// Kinds of a parkedStanza.
+const (
+	parkedPlain byte = iota
+	parkedOwed
+	parkedRow
+)
 
 func (p *parked) encode() []byte {
 	b := table.AppendUint64(nil, uint64(p.account))
@@ -214,12 +290,15 @@ func (p *parked) encode() []byte {
 	for _, f := range p.flags {
 		b = table.AppendString(b, f)
 	}
-	for i, s := range p.queue {
-		flag := byte(0)
-		if p.owed[i] {
-			flag = 1
+	for _, e := range p.queue {
+		switch {
+		case e.stanza == nil:
+			b = table.AppendBytes(b, table.AppendUint64([]byte{parkedRow}, e.row))
+		case e.owed:
+			b = table.AppendBytes(b, e.stanza.AppendForwarded([]byte{parkedOwed}))
+		default:
+			b = table.AppendBytes(b, e.stanza.AppendForwarded([]byte{parkedPlain}))
 		}
-		b = table.AppendBytes(b, s.AppendForwarded([]byte{flag}))
 	}
 	return b
 }
@@ -245,18 +324,30 @@ func decodeParked(b []byte) (*parked, error) {
 		p.flags = append(p.flags, r.string())
 	}
 	for r.err == nil && len(r.b) > 0 {
-		row := r.string()
-		if len(row) == 0 {
-			return nil, errParked
-		}
-		s, err := stanza.Parse([]byte(row[1:]))
+		e, err := decodeParkedStanza(r.string())
 		if err != nil {
 			return nil, err
 		}
-		p.queue = append(p.queue, s)
-		p.owed = append(p.owed, row[0] == 1)
+		p.queue = append(p.queue, e)
 	}
 	return p, r.err
+}
+
+func decodeParkedStanza(text string) (e parkedStanza, err error) {
+	if text == "" {
+		return e, errParked
+	}
+	rest := []byte(text[1:])
+	switch text[0] {
+	case parkedRow:
+		e.row, _, err = table.ReadUint64(rest)
+	case parkedPlain, parkedOwed:
+		e.owed = text[0] == parkedOwed
+		e.stanza, err = stanza.Parse(rest)
+	default:
+		err = errParked
+	}
+	return e, err
 }
 
 // reader takes a row apart; the first error sticks.

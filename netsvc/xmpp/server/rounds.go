@@ -11,9 +11,11 @@ type rounds[T any] struct {
 	every time.Duration
 	look  func(T) (again bool)
 
+	busy  sync.Mutex // held for a round
 	mu    sync.Mutex
 	list  []T
 	timer *time.Timer // nil while the list is empty
+	over  bool        // no more rounds
 }
 
 // watch adds one thing, which must not be on the list.
@@ -26,9 +28,26 @@ func (r *rounds[T]) watch(t T) {
 	}
 }
 
+// stop returns when no round is under way, and none will be.
+func (r *rounds[T]) stop() {
+	r.busy.Lock()
+	defer r.busy.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
 func (r *rounds[T]) round() {
+	r.busy.Lock()
+	defer r.busy.Unlock()
 	r.mu.Lock()
 	list := r.list
+	if r.over {
+		list = nil
+	}
 	r.list = nil
 	r.mu.Unlock()
 	keep := list[:0]

@@ -94,8 +94,10 @@ func (ss *Session) Secure() bool {
 	return ss.secure
 }
 
+// Presence is nil from the moment the session begins to end, although its contacts
+// are told only when nothing is under way to it any more.
 func (ss *Session) Presence() *stanza.Stanza {
-	if p := ss.presence.Load(); p != nil {
+	if p := ss.presence.Load(); p != nil && !ss.ended.Load() {
 		return p.stanza
 	}
 	return nil
@@ -112,7 +114,7 @@ func (ss *Session) Priority() int8 {
 // available resources with a non-negative priority.
 func (ss *Session) reachable() bool {
 	p := ss.presence.Load()
-	return p != nil && p.priority >= 0
+	return p != nil && p.priority >= 0 && !ss.ended.Load()
 }
 
 func (ss *Session) Set(f xmpp.Flag, on bool) {
@@ -127,9 +129,8 @@ func (ss *Session) Has(f xmpp.Flag) bool { return ss.flags.Load()&uint32(f) != 0
 
 func (ss *Session) Send(s *stanza.Stanza) { ss.deliver(s, nil) }
 
-func (ss *Session) SendOwed(s *stanza.Stanza, told func(bool)) {
-	c := newOwed(ss.account, s, receipt{})
-	c.told = told
+func (ss *Session) SendKept(s *stanza.Stanza, row uint64) {
+	c := ss.account.kept(s, row)
 	ss.deliver(s, c)
 	c.drop()
 }

@@ -51,7 +51,6 @@ type owed struct {
 	stanza  *stanza.Stanza
 	receipt receipt
 	since   time.Time
-	told    func(bool) // the caller keeps the message itself and only wants to know
 
 	holders atomic.Int32 // sessions that have it, and 1 for who is handing it out
 	state   atomic.Uint32
@@ -73,6 +72,14 @@ func newOwed(a *account, s *stanza.Stanza, r receipt) *owed {
 	c := &owed{account: a, stanza: s, receipt: r, since: time.Now()}
 	c.holders.Store(1)
 	r.owe(c)
+	return c
+}
+
+// kept makes the copy of a message that stands in the spool.
+func (a *account) kept(s *stanza.Stanza, row uint64) *owed {
+	c := newOwed(a, s, receipt{})
+	c.row = row
+	c.state.Store(paid | spooling | spooled)
 	return c
 }
 
@@ -101,9 +108,6 @@ func (c *owed) finish() {
 		return
 	}
 	c.pay()
-	if c.told != nil {
-		c.told(true)
-	}
 	if old&spooled != 0 {
 		c.unspool()
 	}
@@ -116,13 +120,7 @@ func (c *owed) drop() {
 	if c.holders.Add(-1) > 0 {
 		return
 	}
-	switch {
-	case c.is(done):
-	case c.told != nil:
-		c.state.Or(done)
-		c.pay()
-		c.told(false)
-	default:
+	if !c.is(done) {
 		c.account.server.current().undelivered(c)
 		return // it took a hold of its own
 	}
@@ -140,7 +138,7 @@ func (c *owed) delayed() *stanza.Stanza {
 func (c *owed) spool() {
 	srv := c.account.server
 	keep := srv.current().spool
-	if keep == nil || c.told != nil || !keep.Keeps(c.stanza) || c.state.Or(spooling)&(spooling|done|stored) != 0 {
+	if keep == nil || !keep.Keeps(c.stanza) || c.state.Or(spooling)&(spooling|done|stored) != 0 {
 		return
 	}
 	var b store.Batch

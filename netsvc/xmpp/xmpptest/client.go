@@ -84,7 +84,7 @@ func (c *Client) Ask(iq, answer string) {
 }
 
 // Hang keeps the client from acknowledging what it gets, until Acknowledge. If
-// its session ends meanwhile, whoever sent with SendOwed is told.
+// its session ends meanwhile, what was sent with SendKept returns to the spool.
 func (c *Client) Hang() {
 	c.session.mu.Lock()
 	defer c.session.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
+	"linnet/store"
 )
 
 // session is a bound resource. It implements xmpp.Session.
@@ -77,7 +78,18 @@ func (ss *session) RemoteAddr() string {
 
 func (ss *session) Send(s *stanza.Stanza) { ss.deliver(s, nil) }
 
-func (ss *session) SendOwed(s *stanza.Stanza, settled func(bool)) { ss.deliver(s, settled) }
+func (ss *session) SendKept(s *stanza.Stanza, row uint64) {
+	ss.deliver(s, func(has bool) {
+		spool := ss.server.Spool()
+		if !has {
+			spool.Return(ss.account, row)
+			return
+		}
+		var b store.Batch
+		spool.Drop(&b, ss.account, row)
+		ss.server.Store().Submit(&b, nil)
+	})
+}
 
 func (ss *session) deliver(s *stanza.Stanza, settled func(bool)) {
 	hold := ss.server.generation.Load().hooks.Deliver.Held(ss, s)

@@ -1,6 +1,7 @@
 package xmpptest_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -108,26 +109,37 @@ func TestMessagesAreDelivered(t *testing.T) {
 	})
 }
 
-func TestOwedStanzas(t *testing.T) {
-	xmpptest.Test(t, options(""), func(t *testing.T, s *xmpptest.Server) {
+// shelf is a spool that notes what becomes of its rows.
+type shelf struct{ dropped, returned []uint64 }
+
+func (s *shelf) Setup(h xmpp.Host) error                               { h.SetSpool(s); return nil }
+func (s *shelf) Keeps(*stanza.Stanza) bool                             { return true }
+func (s *shelf) Put(*store.Batch, xmpp.Account, *stanza.Stanza) uint64 { return 0 }
+func (s *shelf) Drop(_ *store.Batch, _ xmpp.Account, row uint64)       { s.dropped = append(s.dropped, row) }
+func (s *shelf) Return(_ xmpp.Account, row uint64)                     { s.returned = append(s.returned, row) }
+func (s *shelf) Take(xmpp.Account, uint64) (*stanza.Stanza, error)     { return nil, nil }
+
+func TestKeptStanzas(t *testing.T) {
+	spool := new(shelf)
+	o := xmpptest.Options{Extensions: []xmpp.Info{{Name: "shelf", New: func() xmpp.Module { return spool }}}}
+	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
 		ana := s.Login("ana@example.com/desk")
-		var told []bool
-		send := func() {
-			ana.Session().SendOwed(stanza.NewMessage(stanza.Chat, "", ana.Session().JID(), ana.Session().JID(), nil), func(has bool) { told = append(told, has) })
+		send := func(row uint64) {
+			ana.Session().SendKept(stanza.NewMessage(stanza.Chat, "", ana.Session().JID(), ana.Session().JID(), nil), row)
 		}
-		send()
+		send(1)
 		ana.Hang()
-		send()
-		if len(told) != 1 || !told[0] {
-			t.Fatalf("told %v before the client acknowledged", told)
+		send(2)
+		if !slices.Equal(spool.dropped, []uint64{1}) {
+			t.Fatalf("rows %v are dropped before the client has acknowledged 2", spool.dropped)
 		}
 		ana.Acknowledge()
 		ana.Hang()
-		send()
+		send(3)
 		ana.Lose()
-		send()
-		if len(told) != 4 || !told[1] || told[2] || told[3] {
-			t.Fatalf("told %v", told)
+		send(4)
+		if !slices.Equal(spool.dropped, []uint64{1, 2}) || !slices.Equal(spool.returned, []uint64{3, 4}) {
+			t.Fatalf("rows %v are dropped and %v returned", spool.dropped, spool.returned)
 		}
 		if _, ended := ana.Ended(); !ended {
 			t.Fatal("the session goes on without a connection")

@@ -27,6 +27,7 @@ type row struct {
 	order  uint64
 	size   int32
 	flying bool // a client has it in hand, or its commit is under way
+	taken  bool // to be handed out: it counts in box.hand until that is settled
 }
 
 // window is how many bytes of rows a client may have in hand: its outbox and its
@@ -71,7 +72,7 @@ func (b *box) add(s *store.Store, size, messages int, bytes int64) (order uint64
 		return 0, false
 	}
 	order = s.Order() // under the lock: rows stay sorted
-	b.rows = append(b.rows, row{order, int32(size), true})
+	b.rows = append(b.rows, row{order: order, size: int32(size), flying: true})
 	b.bytes += int64(size)
 	return order, true
 }
@@ -88,22 +89,67 @@ func (b *box) find(order uint64) (int, bool) {
 	})
 }
 
-// remove takes a row out that nobody will get any more.
-func (b *box) remove(order uint64) {
+// remove takes a row out that nobody will get any more. on reports whether somebody
+// should go on for one who paused.
+func (b *box) remove(order uint64) (on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, ok := b.find(order)
+	if !ok {
+		return false
+	}
+	on = b.settle(&b.rows[i])
+	b.bytes -= int64(b.rows[i].size)
+	if i == 0 { // nearly always
+		b.rows = b.rows[1:]
+	} else {
+		b.rows = slices.Delete(b.rows, i, i+1)
+	}
+	return on
+}
+
+// land says that nobody has the row in hand any more. on is that of remove.
+func (b *box) land(order uint64) (on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, ok := b.find(order)
+	if !ok {
+		return false
+	}
+	b.rows[i].flying = false
+	return b.settle(&b.rows[i])
+}
+
+// skip is for a row that cannot be read: nobody gets it.
+func (b *box) skip(order uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if i, ok := b.find(order); ok {
-		b.drop(i)
+		b.settle(&b.rows[i])
 	}
 }
 
-// land says that nobody has the row in hand any more.
-func (b *box) land(order uint64) {
+// settle takes a row off the window. The caller holds mu.
+func (b *box) settle(r *row) (on bool) {
+	if !r.taken {
+		return false
+	}
+	r.taken = false
+	b.hand -= int(r.size)
+	on = b.paused && b.hand <= window/2
+	b.paused = b.paused && !on
+	return on
+}
+
+// lift has a row fly that waits; false when there is none.
+func (b *box) lift(order uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i, ok := b.find(order); ok {
-		b.rows[i].flying = false
+	i, ok := b.find(order)
+	if ok {
+		b.rows[i].flying = true
 	}
+	return ok
 }
 
 // begin makes the caller the one who hands rows out: yes. first says that nobody
@@ -125,21 +171,22 @@ func waiting(r row) bool { return !r.flying }
 // take returns the next row that waits, in flight now. When there is none the caller
 // has done: for good if left is false, until the client has settled some if it is
 // true.
-func (b *box) take() (r row, ok, left bool) {
+func (b *box) take() (order uint64, ok, left bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.IndexFunc(b.rows, waiting) // not far: what flies is in front, and fits the window
 	if i < 0 {
 		b.handing = false
-		return row{}, false, false
+		return 0, false, false
 	}
-	if b.hand > 0 && b.hand+int(b.rows[i].size) > window {
+	r := &b.rows[i]
+	if b.hand > 0 && b.hand+int(r.size) > window {
 		b.paused = true
-		return row{}, false, true
+		return 0, false, true
 	}
-	b.rows[i].flying = true
-	b.hand += int(b.rows[i].size)
-	return b.rows[i], true, false
+	r.flying, r.taken = true, true
+	b.hand += int(r.size)
+	return r.order, true, false
 }
 
 // stop is for who hands rows out and does not go on, although there may be some.
@@ -147,39 +194,6 @@ func (b *box) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handing = false
-}
-
-// settle says that a row that was taken is in nobody's hand any more: gone, or to be
-// handed out again. on reports whether somebody should go on for who paused.
-func (b *box) settle(r row, gone bool) (on bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.hand -= int(r.size)
-	if i, ok := b.find(r.order); ok && gone {
-		b.drop(i)
-	} else if ok {
-		b.rows[i].flying = false
-	}
-	on = b.paused && b.hand <= window/2
-	b.paused = b.paused && !on
-	return on
-}
-
-// skip is for a row that was taken and cannot be read: nobody gets it.
-func (b *box) skip(r row) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.hand -= int(r.size)
-}
-
-// drop takes row i out. The caller holds mu.
-func (b *box) drop(i int) {
-	b.bytes -= int64(b.rows[i].size)
-	if i == 0 { // nearly always
-		b.rows = b.rows[1:]
-		return
-	}
-	b.rows = slices.Delete(b.rows, i, i+1)
 }
 
 // oldest returns the oldest row if it waits.

@@ -56,6 +56,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	h.Disco().Feature(xmpp.ToHost, "msgoffline")
 	h.Hooks().Undelivered.Handle.Add("offline", m.store)
 	h.Hooks().Presence.Add("offline", m.presence)
+	h.Hooks().Bound.Add("offline", m.bound)
 	h.SetSpool(m)
 	return nil
 }
@@ -172,6 +173,14 @@ func (m *module) presence(c xmpp.PresenceChange) {
 	}
 }
 
+// bound delivers what was kept while the server went down to a session that comes
+// back after that, available.
+func (m *module) bound(s xmpp.Session) {
+	if wants(s) {
+		m.flush(s.Account(), s)
+	}
+}
+
 // wants reports whether a client gets messages that are for the person.
 func wants(s xmpp.Session) bool { return s.Presence() != nil && s.Priority() >= 0 }
 
@@ -226,74 +235,59 @@ func (m *module) handOut(a xmpp.Account, b *box, to xmpp.Session) {
 			a.Proceed()
 			return
 		}
-		r, ok, left := b.take()
+		order, ok, left := b.take()
 		if !ok {
 			if !left {
 				a.Proceed()
 			}
 			return
 		}
-		message, err := m.read(a, r)
+		message, err := m.read(a, b, order)
 		switch {
 		case err != nil:
 			m.broken(err)
-			b.settle(r, false)
+			b.land(order)
 			b.stop()
 			a.Proceed()
 			return
 		case message != nil:
-			m.send(to, b, r, message)
+			to.SendKept(message, order)
 		}
 	}
 }
 
 // read reads the message of a row that was taken. It returns nil for one that nobody
 // will get.
-func (m *module) read(a xmpp.Account, r row) (*stanza.Stanza, error) {
+func (m *module) read(a xmpp.Account, b *box, order uint64) (*stanza.Stanza, error) {
 	var v []byte
 	there := false
 	err := m.host.Store().View(func(tx *store.Tx) error {
-		v, there = tx.Get(m.table, key(a, r.order))
+		v, there = tx.Get(m.table, key(a, order))
 		return nil
 	})
-	b := m.boxes.Of(a)
 	switch {
 	case err != nil:
 		return nil, err
 	case !there: // its time had run out
-		b.settle(r, true)
+		b.remove(order)
 		return nil, nil
 	}
 	message, err := stanza.Parse(v)
 	if err != nil {
 		m.host.Log().Error("an offline message cannot be read", "cause", err)
-		b.skip(r)
+		b.skip(order)
 		return nil, nil
 	}
 	return message, nil
 }
 
-// send gives a row to the client. It goes when its delivery is settled.
-func (m *module) send(s xmpp.Session, b *box, r row, message *stanza.Stanza) {
-	a := s.Account()
-	s.SendOwed(message, func(got bool) {
-		on := b.settle(r, got)
-		if got {
-			var batch store.Batch
-			batch.Delete(m.table, key(a, r.order))
-			m.host.Store().Submit(&batch, nil)
-		}
-		switch {
-		case on:
-			a.Retain()
-			go func() {
-				m.handOut(a, b, nil)
-				a.Release()
-			}()
-		case !got:
-			m.again(a)
-		}
-	})
+// goOn hands out more for who paused.
+func (m *module) goOn(a xmpp.Account, b *box) {
+	a.Retain()
+	go func() { // the caller may be the store's writer, or one who writes for many
+		m.handOut(a, b, nil)
+		a.Release()
+	}()
 }
 
 // Keeps implements xmpp.Spool.
@@ -314,17 +308,30 @@ func (m *module) Put(batch *store.Batch, a xmpp.Account, s *stanza.Stanza) (row 
 // Drop implements xmpp.Spool.
 func (m *module) Drop(batch *store.Batch, a xmpp.Account, row uint64) {
 	batch.Delete(m.table, key(a, row))
-	if b := m.boxes.Of(a); b != nil {
-		b.remove(row)
+	if b := m.boxes.Of(a); b != nil && b.remove(row) {
+		m.goOn(a, b)
 	}
 }
 
 // Return implements xmpp.Spool.
 func (m *module) Return(a xmpp.Account, row uint64) {
-	if b := m.boxes.Of(a); b != nil {
-		b.land(row)
+	b := m.boxes.Of(a)
+	switch {
+	case b == nil:
+	case b.land(row):
+		m.goOn(a, b)
+	default:
 		m.again(a)
 	}
+}
+
+// Take implements xmpp.Spool.
+func (m *module) Take(a xmpp.Account, row uint64) (*stanza.Stanza, error) {
+	b, err := m.box(a)
+	if err != nil || !b.lift(row) {
+		return nil, err
+	}
+	return m.read(a, b, row)
 }
 
 func key(a xmpp.Account, row uint64) []byte {
