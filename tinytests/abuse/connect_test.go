@@ -151,6 +151,26 @@ func TestCrowdOfOneAddress(t *testing.T) {
 	n.fine()
 }
 
+// Who logs in and binds no resource has no session that would count, and keeps his
+// place before the gate.
+func TestCrowdWithoutSessions(t *testing.T) {
+	const limit = 10
+	n := start(t, fmt.Sprint("c2s.unauthenticated_per_address=", limit))
+	n.accounts("romeo")
+	var all []*peer
+	for range limit {
+		all = append(all, n.dial("plain").authenticate("romeo"))
+	}
+	n.counts(1, func() { n.dial("c2s").end() }, "gateRefused")
+	all[0].bind("orchard").alive()
+	n.dial("c2s").open()
+	id := all[0].manage()
+	all[1].send("%s", resume(id, 0))
+	all[1].expect("<resumed [^>]*/>")
+	n.dial("c2s").open()
+	n.fine()
+}
+
 // Requests that lead nowhere end the stream, by their number.
 func TestElementsWithoutEnd(t *testing.T) {
 	n := start(t, "register.policy=open")

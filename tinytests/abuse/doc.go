@@ -6,8 +6,8 @@
 // What is tried, what bounds it, what it is answered with, and what counts it:
 //
 //	silent or slow before login    [c2s] negotiation               connection-timeout       streamErrors, clientsFailed
-//	many connections before login  [c2s] unauthenticated,          closed at once           gateRefused,
-//	                               unauthenticated_per_address                          clientsUnauthenticated
+//	many connections without a     [c2s] unauthenticated,          closed at once           gateRefused,
+//	session                        unauthenticated_per_address                              clientsUnauthenticated
 //	elements, requests without a   64 elements, 10 requests of     policy-violation,        streamErrors
 //	session                        a guest for each stream         not-acceptable
 //	too large, deep, wide          [c2s] stanza_early, stanza;     policy-violation         streamErrors
@@ -21,11 +21,13 @@
 //	                                                               handled-count-too-high
 //	guessed passwords              3 on a stream; [account]        not-authorized, then     authFailures, authRefused
 //	                               pair_failures, address_failures temporary-auth-failure
-//	sessions of one account        [xmpp] sessions                 resource-constraint      –
+//	sessions of one account        [xmpp] sessions                 resource-constraint      sessionsRefused
 //	a client that does not read    [xmpp] outbox, unacknowledged   resource-constraint;     slowClients
 //	                                                               its messages wait
 //	a client that does not stop    [c2s] rate, burst               it waits                 clientsSlowed
-//	a large roster                 [xmpp.roster] contacts, bytes   resource-constraint      –
+//	a large roster                 [xmpp.roster] contacts, bytes   resource-constraint      rosterFull
+//	much at once for one client    48 KB of a page of the archive  the rest follows         –
+//	                               or of offline messages in hand
 //	malformed stanzas              RFC 6120 section 8              bad-request,             bounced
 //	                                                               jid-malformed
 //

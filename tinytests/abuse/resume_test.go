@@ -174,12 +174,14 @@ func TestTooManySessions(t *testing.T) {
 		one.send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>%s</resource></bind></iq>", resource)
 	}
 	refused := `<iq type='error' id='b'><error type='wait'><resource-constraint xmlns='` + stanzaErrors + `'/>.*?</iq>`
-	bind("more")
-	one.expect(refused)
-	all[1].manage()
-	all[1].conn.Close() // waits
-	bind("more")
-	one.expect(refused)
+	n.counts(2, func() {
+		bind("more")
+		one.expect(refused)
+		all[1].manage()
+		all[1].conn.Close() // waits
+		bind("more")
+		one.expect(refused)
+	}, "sessionsRefused")
 	for _, p := range all[2:] {
 		p.alive()
 	}

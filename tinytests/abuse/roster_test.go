@@ -27,8 +27,10 @@ func TestRosterOfTenThousand(t *testing.T) {
 		n.fine()
 	}
 	refused := stanzaError("iq", "more", "resource-constraint")
-	romeo.send("%s", set("more", count))
-	romeo.expect("%s", refused)
+	n.counts(1, func() {
+		romeo.send("%s", set("more", count))
+		romeo.expect("%s", refused)
+	}, "rosterFull")
 
 	for _, resource := range []string{"orchard", "street"} {
 		p := n.login("romeo/" + resource)

@@ -175,6 +175,9 @@ func (s *Server) Bind(user users.Account, resource string) (*Session, error) {
 	ss := &Session{server: s, account: a, jid: full, since: time.Now().Unix()}
 	ss.active.Store(ss.since)
 	if err := ss.enlist(user.ID); err != nil {
+		if err == ErrTooMany {
+			s.current().stats.crowded.Inc()
+		}
 		a.Release()
 		return nil, err
 	}

@@ -17,6 +17,7 @@ type stats struct {
 	slow     *metric.Counter
 	resumed  *metric.Counter
 	lapsed   *metric.Counter
+	crowded  *metric.Counter
 }
 
 func newStats(m *metric.Section, s *Server) *stats {
@@ -39,6 +40,7 @@ func newStats(m *metric.Section, s *Server) *stats {
 		spooled:  m.Counter(metric.Desc{Name: "spooled", Help: "messages stored because their client did not acknowledge them in time"}),
 		slow:     m.Counter(metric.Desc{Name: "slowClients", Help: "sessions ended because the client did not read fast enough"}),
 		resumed:  m.Counter(metric.Desc{Name: "resumed", Help: "sessions resumed by their client"}),
+		crowded:  m.Counter(metric.Desc{Name: "sessionsRefused", Help: "sessions refused because the account had too many"}),
 		lapsed:   m.Counter(metric.Desc{Name: "lapsed", Help: "sessions whose client did not come back to resume them"}),
 	}
 }

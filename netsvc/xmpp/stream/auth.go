@@ -112,7 +112,6 @@ func (s *Stream) Respond(ctx context.Context, message []byte) (out []byte, done 
 		s.o.Guard.Succeeded(s.address(), who)
 	}
 	s.Identity = who
-	s.conn.Admitted()
 	return out, true, nil
 }
 

@@ -155,6 +155,9 @@ func (s *Stream) Negotiate(ctx context.Context, direct bool) error {
 
 	err := s.run(limited, direct)
 	if err == nil {
+		// Not before: who logs in and stops there is bounded by no number of
+		// sessions.
+		s.conn.Admitted()
 		return nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {

@@ -89,7 +89,7 @@ func (e *edge) Setup(h module.Host) error {
 	o.Duration(&e.negotiation, "negotiation", stream.DefaultTimeout, "how long a client may take to log in").Between(time.Second, 10*time.Minute)
 	o.Bytes(&e.rate, "rate", 1<<20, "bytes a second that one client may send in the long run; 0 means no limit")
 	o.Bytes(&e.burst, "burst", 4<<20, "bytes that one client may send at once").Range(256<<10, 1<<30)
-	o.Int(&e.waiting, "unauthenticated", 2000, "connections that have not logged in").Range(1, 1<<20)
+	o.Int(&e.waiting, "unauthenticated", 2000, "connections that have no session yet").Range(1, 1<<20)
 	o.Int(&e.perAddress, "unauthenticated_per_address", 100, "the same of one address (IPv6: of one /64)").Range(1, 1<<20)
 	o.Bool(&e.offerPlain, "sasl_plain", true, "offer the mechanism PLAIN, inside TLS")
 
@@ -107,8 +107,8 @@ func (e *edge) Setup(h module.Host) error {
 		slowed:     m.Counter(metric.Desc{Name: "clientsSlowed", Help: "times a client had to wait because it sent faster than it may"}),
 	}
 	m.GaugeFunc(metric.Desc{Name: "clientConnections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
-	m.GaugeFunc(metric.Desc{Name: "clientsUnauthenticated", Help: "connections that have not logged in"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
-	m.CounterFunc(metric.Desc{Name: "gateRefused", Help: "connections refused because too many had not logged in"}, func() uint64 { _, n := e.live.gate.Count(); return n })
+	m.GaugeFunc(metric.Desc{Name: "clientsUnauthenticated", Help: "connections that have no session yet"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
+	m.CounterFunc(metric.Desc{Name: "gateRefused", Help: "connections refused because too many had no session yet"}, func() uint64 { _, n := e.live.gate.Count(); return n })
 	return nil
 }
 

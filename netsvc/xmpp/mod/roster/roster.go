@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
@@ -40,6 +41,7 @@ type module struct {
 	contacts   int
 	bytes      int64
 	requests   int
+	refused    *metric.Counter
 }
 
 func (m *module) Setup(h xmpp.Host) error {
@@ -52,6 +54,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	// ([xmpp] outbox): larger, it would end the session of whoever asks for it.
 	o.Bytes(&m.bytes, "bytes", 1536<<10, "how many bytes an account's contacts may take, with their names and groups").Range(16<<10, 64<<20)
 	o.Int(&m.requests, "requests", 200, "how many strangers' requests may wait for an account's answer").Range(1, 100000)
+	m.refused = h.Metrics().Counter(metric.Desc{Name: "rosterFull", Help: "contacts refused because the roster was full"})
 	m.state = xmpp.NewState(h, "roster", m.load)
 	m.interested = h.Flag("interested")
 	m.reminded = h.Flag("reminded")
@@ -201,12 +204,12 @@ func (m *module) set(r *xmpp.Request) {
 		case remove:
 			return &item{contact: asked.contact}, nil
 		case !was.InRoster && ros.contacts >= m.contacts:
-			return nil, errFull
+			return nil, m.full()
 		}
 		it := old.copy(asked.contact)
 		it.name, it.groups, it.sub.InRoster = asked.name, asked.groups, true
 		if m.tooLarge(ros, old, it) {
-			return nil, errFull
+			return nil, m.full()
 		}
 		return it, nil
 	}, func(err error) {
@@ -230,6 +233,12 @@ func (m *module) tooLarge(r *roster, old, it *item) bool {
 		grows -= old.size()
 	}
 	return grows > 0 && int64(r.bytes+grows) > m.bytes
+}
+
+// full counts a change that there is no room for.
+func (m *module) full() *stanza.Error {
+	m.refused.Inc()
+	return errFull
 }
 
 // errFull is not changed by who sends it.

@@ -48,7 +48,7 @@ func (m *module) sent(t *xmpp.Transit) xmpp.Verdict {
 			return nil, nil
 		}
 		if next.InRoster && !sub.InRoster && r.contacts >= m.contacts {
-			return nil, errFull
+			return nil, m.full()
 		}
 		it := old.copy(s.To)
 		it.sub = next
@@ -56,7 +56,7 @@ func (m *module) sent(t *xmpp.Transit) xmpp.Verdict {
 			it.request = nil
 		}
 		if next.InRoster && m.tooLarge(r, old, it) {
-			return nil, errFull
+			return nil, m.full()
 		}
 		return it, nil
 	}, func(err error) {
