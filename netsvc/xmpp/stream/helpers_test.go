@@ -122,7 +122,9 @@ func pipe() (net.Conn, net.Conn) {
 type roomyConn struct {
 	net.Conn
 	queue chan []byte
-	once  sync.Once
+
+	mu     sync.Mutex
+	closed bool // and so is queue
 }
 
 func roomy(c net.Conn) net.Conn {
@@ -141,11 +143,11 @@ func roomy(c net.Conn) net.Conn {
 }
 
 func (r *roomyConn) Write(b []byte) (n int, err error) {
-	defer func() {
-		if recover() != nil {
-			err = net.ErrClosed
-		}
-	}()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return 0, net.ErrClosed
+	}
 	r.queue <- append([]byte(nil), b...)
 	return len(b), nil
 }
@@ -156,7 +158,12 @@ func (r *roomyConn) SetWriteDeadline(time.Time) error { return nil }
 func (r *roomyConn) SetDeadline(t time.Time) error    { return r.SetReadDeadline(t) }
 
 func (r *roomyConn) Close() error {
-	r.once.Do(func() { close(r.queue) })
+	r.mu.Lock()
+	if !r.closed {
+		r.closed = true
+		close(r.queue)
+	}
+	r.mu.Unlock()
 	time.AfterFunc(time.Second, func() { r.Conn.Close() })
 	return nil
 }
