@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long to wait for what should come at once: long, for busy machines.
-const patience = 20 * time.Second
+const patience = 90 * time.Second
 
 // peer is one connection, which says what the test wants and nothing else.
 type peer struct {
