@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"linnet/appliance/control"
 	"linnet/netsvc/command"
@@ -30,6 +31,7 @@ type greeter struct {
 	enabled bool
 	addrs   []string
 	also    []string
+	packets []string
 	word    string
 	fails   bool
 	fixed   int
@@ -41,6 +43,7 @@ type greetings struct {
 	mu      sync.Mutex
 	events  []string
 	current *greeter
+	gone    chan error // why a reader of packets ended
 }
 
 func (g *greetings) note(event string) {
@@ -63,11 +66,12 @@ func greeterInfo(name string) module.Info {
 
 func (m *greeter) Setup(h module.Host) error {
 	m.host = h
-	m.live = module.Live(h, "greetings", func() *greetings { return new(greetings) })
+	m.live = module.Live(h, "greetings", func() *greetings { return &greetings{gone: make(chan error, 1)} })
 	o := h.Options()
 	o.Bool(&m.enabled, "enabled", true, "greet at all")
 	o.Addrs(&m.addrs, "listen", []string{"127.0.0.1:0"}, "where")
 	o.Addrs(&m.also, "also", nil, "where else")
+	o.Addrs(&m.packets, "packets", nil, "where datagrams come")
 	o.String(&m.word, "word", "hello", "the greeting")
 	o.Bool(&m.fails, "fails", false, "fail at the start")
 	o.Int(&m.fixed, "fixed", 1, "cannot change").NeedsRestart()
@@ -85,6 +89,23 @@ func (m *greeter) Setup(h module.Host) error {
 	}
 	h.Listen(&module.Listener{Name: "greet", Addrs: &m.addrs, Security: module.Plain, Serve: greet("")})
 	h.Listen(&module.Listener{Name: "also", Addrs: &m.also, Security: module.Plain, Serve: greet(" also")})
+	h.Listen(&module.Listener{Name: "packets", Addrs: &m.packets, Security: module.Plain, Packets: func(c *net.UDPConn) {
+		b := make([]byte, 16)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(b)
+			if err != nil {
+				m.live.gone <- err
+				return
+			}
+			if string(b[:n]) == "panic" {
+				panic("told to")
+			}
+			m.live.mu.Lock()
+			word := m.live.current.word
+			m.live.mu.Unlock()
+			c.WriteToUDPAddrPort([]byte(word), from)
+		}
+	}})
 	h.Command(command.Command{Name: m.name + " word", Effect: command.Read, Role: command.User, Help: "The word.",
 		Run: func(context.Context, *command.Call) (*command.Result, error) { return command.Say(m.word), nil }})
 	return nil
@@ -102,6 +123,8 @@ func (m *greeter) Start(context.Context) error {
 
 func (m *greeter) Switch() {
 	m.live.note("switch " + m.name)
+	m.live.mu.Lock()
+	defer m.live.mu.Unlock()
 	m.live.current = m
 }
 
@@ -207,6 +230,51 @@ func (n *node) run(name string) string {
 		return err.Error()
 	}
 	return r.Text
+}
+
+// A socket of datagrams is kept over reloads and panics, and shares its port with one of streams.
+func TestPackets(t *testing.T) {
+	n := startNode(t, "[beta]\npackets = [\"127.0.0.1:0\"]")
+	addr := n.addr("beta packets")
+	c, err := net.Dial("udp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ask := func(word string) string {
+		t.Helper()
+		b := make([]byte, 16)
+		c.SetDeadline(time.Now().Add(30 * time.Second))
+		if _, err := c.Write([]byte(word)); err != nil {
+			t.Fatal(err)
+		}
+		k, err := c.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:k])
+	}
+	if got := ask("?"); got != "hello" {
+		t.Errorf("answered %q", got)
+	}
+	n.write(fmt.Sprintf("[beta]\nword = \"hi\"\nalso = [%q]\npackets = [\"127.0.0.1:0\"]", addr))
+	if err := n.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := greeting(t, addr); got != "hi also from beta" {
+		t.Errorf("greeted with %q", got)
+	}
+	c.Write([]byte("panic"))
+	if got := ask("?"); got != "hi" {
+		t.Errorf("answered %q", got)
+	}
+	n.write("")
+	if err := n.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-n.greetings().gone; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("read %v from a closed socket", err)
+	}
 }
 
 func TestStartAndStop(t *testing.T) {

@@ -19,17 +19,22 @@ import (
 
 // address is one address of one listener.
 type address struct {
-	key  string // what a socket is kept under: the address, so that it can pass from one listener to another
-	addr string
+	key     string // what a socket is kept under: the address, so that it can pass from one listener to another
+	network string // tcp or udp
+	addr    string
 }
 
 // newAddress names the place of an address. With port 0, which tests use, each place is one of its own.
 func newAddress(service string, l *module.Listener, place int, addr string) address {
-	key := addr
-	if strings.HasSuffix(addr, ":0") {
-		key = fmt.Sprintf("%s/%s/%d/%s", service, l.Name, place, addr)
+	network := "tcp"
+	if l.Packets != nil {
+		network = "udp"
 	}
-	return address{key, addr}
+	key := network + " " + addr
+	if strings.HasSuffix(addr, ":0") {
+		key = fmt.Sprintf("%s %s/%s/%d/%s", network, service, l.Name, place, addr)
+	}
+	return address{key, network, addr}
 }
 
 // Bound is one socket that is open.
@@ -49,11 +54,27 @@ type sockets struct {
 	open   map[string]*socket
 }
 
-// socket is one listening socket, accepting once its generation is current.
+// socket is one listening socket, in use once its generation is current.
 type socket struct {
 	address
-	ln        net.Listener
-	accepting bool
+	ln    net.Listener // of streams
+	pc    *net.UDPConn // or of datagrams
+	inUse bool
+}
+
+func (o *socket) Addr() net.Addr {
+	if o.pc != nil {
+		return o.pc.LocalAddr()
+	}
+	return o.ln.Addr()
+}
+
+func (o *socket) close() {
+	if o.pc != nil {
+		o.pc.Close()
+	} else {
+		o.ln.Close()
+	}
 }
 
 // bind opens what g listens on and is not open yet. The result undoes it, for a generation that fails.
@@ -66,12 +87,12 @@ func (s *sockets) bind(g *generation) (undo func(), err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for _, o := range opened {
-			o.ln.Close()
+			o.close()
 			delete(s.open, o.key)
 		}
 		for _, at := range closed {
 			if o, err := s.listen(at); err == nil {
-				s.accept(o)
+				s.use(o)
 			} else {
 				s.a.log.Error("address is lost", "addr", at.addr, "cause", err)
 			}
@@ -104,8 +125,8 @@ func (s *sockets) makeRoom(g *generation, at address) (closed []address) {
 	_, port, _ := net.SplitHostPort(at.addr)
 	for key, o := range s.open {
 		_, p, _ := net.SplitHostPort(o.addr)
-		if p == port && g.routes[key] == nil {
-			o.ln.Close()
+		if p == port && o.network == at.network && g.routes[key] == nil {
+			o.close()
 			delete(s.open, key)
 			closed = append(closed, o.address)
 		}
@@ -114,13 +135,26 @@ func (s *sockets) makeRoom(g *generation, at address) (closed []address) {
 }
 
 func (s *sockets) listen(at address) (*socket, error) {
-	ln, err := flow.Listen(context.Background(), at.addr)
+	o := &socket{address: at}
+	var err error
+	if at.network == "udp" {
+		o.pc, err = listenPackets(at.addr)
+	} else {
+		o.ln, err = flow.Listen(context.Background(), at.addr)
+	}
 	if err != nil {
 		return nil, err
 	}
-	o := &socket{address: at, ln: ln}
 	s.open[at.key] = o
 	return o, nil
+}
+
+func listenPackets(addr string) (*net.UDPConn, error) {
+	at, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return net.ListenUDP("udp", at)
 }
 
 // reason takes the address out of a net error, which the message names already.
@@ -147,19 +181,24 @@ func (s *sockets) follow(g *generation) {
 	defer s.mu.Unlock()
 	for key, o := range s.open {
 		if g.routes[key] == nil {
-			o.ln.Close()
+			o.close()
 			delete(s.open, key)
 			continue
 		}
-		s.accept(o)
+		s.use(o)
 	}
 }
 
-func (s *sockets) accept(o *socket) {
-	if !o.accepting {
-		o.accepting = true
-		go s.run(o)
+func (s *sockets) use(o *socket) {
+	switch {
+	case o.inUse:
+		return
+	case o.pc != nil:
+		go s.packets(o)
+	default:
+		go s.accept(o)
 	}
+	o.inUse = true
 }
 
 // close closes all sockets.
@@ -167,13 +206,24 @@ func (s *sockets) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, o := range s.open {
-		o.ln.Close()
+		o.close()
 		delete(s.open, key)
 	}
 }
 
-// run accepts on one socket until it is closed.
-func (s *sockets) run(o *socket) {
+// packets lets a listener have a socket of datagrams until it is closed.
+func (s *sockets) packets(o *socket) {
+	l := s.a.current.Load().routes[o.key]
+	if l == nil { // a reload closes this socket just now
+		return
+	}
+	for s.survive(l, func() { l.Packets(o.pc) }) {
+		time.Sleep(time.Second)
+	}
+}
+
+// accept takes the connections of one socket until it is closed.
+func (s *sockets) accept(o *socket) {
 	pause := time.Duration(0)
 	for {
 		c, err := o.ln.Accept()
@@ -195,20 +245,25 @@ func (s *sockets) run(o *socket) {
 			c.Close()
 			continue
 		}
-		go s.serve(l, c)
+		go func() {
+			if s.survive(l, func() { l.Serve(c) }) {
+				c.Close()
+			}
+		}()
 	}
 }
 
-// serve runs one connection. A panic in it ends that connection alone.
-func (s *sockets) serve(l *module.Listener, c net.Conn) {
+// survive runs what serves a socket. A panic ends that socket's service alone.
+func (s *sockets) survive(l *module.Listener, serve func()) (panicked bool) {
 	defer func() {
 		if p := recover(); p != nil {
+			panicked = true
 			s.panics.Inc() // before the peer can tell
-			c.Close()
 			s.a.log.Error("connection panicked", "name", l.Name, "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
-	l.Serve(c)
+	serve()
+	return false
 }
 
 // bound lists the open sockets in the order of their services.
@@ -218,7 +273,7 @@ func (s *sockets) bound(g *generation) []Bound {
 	var list []Bound
 	g.eachAddress(func(service *module.Service, l *module.Listener, at address) {
 		if o := s.open[at.key]; o != nil {
-			list = append(list, Bound{service.Info.Name, l.Name, o.ln.Addr(), l.Security})
+			list = append(list, Bound{service.Info.Name, l.Name, o.Addr(), l.Security})
 		}
 	})
 	return slices.Clip(list)

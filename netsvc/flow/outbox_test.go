@@ -137,13 +137,16 @@ func TestSlowReader(t *testing.T) {
 						want = append(want, b...)
 					}
 				}
-				waiting := -1
+				waiting, same := -1, 0
 				eventually(t, "full for good", func() bool {
 					full()
 					before := waiting
 					waiting = out.Waiting()
+					if same++; waiting != before {
+						same = 0
+					}
 					time.Sleep(20 * time.Millisecond)
-					return waiting == before && waiting > 250_000
+					return same == 20 && waiting > 250_000
 				})
 				var got []byte
 				if gives == "closes" {

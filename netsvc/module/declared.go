@@ -71,8 +71,8 @@ func (d *Declared) checkListeners() error {
 	for _, s := range d.Services {
 		names := make(map[string]bool)
 		for _, l := range s.Listeners {
-			if l.Name == "" || l.Addrs == nil || l.Serve == nil || l.Security == "" || names[l.Name] {
-				errs = append(errs, fmt.Errorf("%s: listener %q: name, addresses, security and serve must be set, the name once", s.Info.Name, l.Name))
+			if l.Name == "" || l.Addrs == nil || (l.Serve == nil) == (l.Packets == nil) || l.Security == "" || names[l.Name] {
+				errs = append(errs, fmt.Errorf("%s: listener %q: name, addresses, security and one of serve and packets must be set, the name once", s.Info.Name, l.Name))
 			}
 			names[l.Name] = true
 		}

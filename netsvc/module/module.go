@@ -152,7 +152,7 @@ const (
 	TLS      Security = "tls"      // from the first byte
 )
 
-// Listener declares stream (TCP) addresses to listen on.
+// Listener declares addresses to listen on: of streams (TCP) with Serve, of datagrams (UDP) with Packets.
 type Listener struct {
 	Name     string    // unique within the service: "c2s"
 	Addrs    *[]string // bound to an option: "host:port"; an empty list listens nowhere
@@ -161,6 +161,11 @@ type Listener struct {
 	// Serve has the connection to itself, on a goroutine of its own, and closes it. A panic in it ends
 	// that connection only. It is the one of the generation that is current when the connection comes in.
 	Serve func(net.Conn)
+
+	// Packets has the socket to itself, on a goroutine of its own, until it is closed by the appliance, and
+	// returns then. It is the one of the generation that is current when the socket begins to be used, and goes on
+	// over reloads: what changes with them belongs into Live state. After a panic it is called again.
+	Packets func(*net.UDPConn)
 }
 
 // Info describes a service to the registry.
