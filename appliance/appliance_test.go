@@ -232,6 +232,29 @@ func (n *node) run(name string) string {
 	return r.Text
 }
 
+func TestServices(t *testing.T) {
+	n := startNode(t, "services = [\"beta\"]")
+	if got := n.greetings().take(); got != "start beta switch beta" {
+		t.Errorf("events %q", got)
+	}
+	n.write("[beta]\nenabled = false")
+	if err := n.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.greetings().take(); got != "start alpha switch alpha stop beta" {
+		t.Errorf("events %q", got)
+	}
+	for name, want := range map[string]string{
+		"gamma": "gamma is not in this build: it needs the feature gamma",
+		"delta": `no service that can be left off is named "delta"; there are ["alpha" "beta" "*"]`,
+	} {
+		n.write(fmt.Sprintf("services = [%q]", name))
+		if err := n.Reload(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A socket of datagrams is kept over reloads and panics, and shares its port with one of streams.
 func TestPackets(t *testing.T) {
 	n := startNode(t, "[beta]\npackets = [\"127.0.0.1:0\"]")

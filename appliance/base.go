@@ -25,12 +25,13 @@ type base struct {
 	g    *generation
 	host module.Host
 
-	domain  string
-	domains []string
-	admins  []string
-	data    string
-	level   string
-	memory  int64
+	domain   string
+	domains  []string
+	admins   []string
+	data     string
+	services []string
+	level    string
+	memory   int64
 
 	commitEvery   time.Duration
 	snapshotEvery time.Duration
@@ -65,7 +66,9 @@ func (b *base) options(h module.Host) {
 	top.Strings(&b.domains, "domains", nil, "the domains that are served, where there are several; the first is the main one")
 	top.Strings(&b.admins, "admins", nil, "addresses that have the role admin beside those who were given it")
 	top.String(&b.data, "data", "", "the directory of everything that is kept; left out, /var/lib/linnet for root and ~/.local/state/linnet for others").NeedsRestart()
+	top.Strings(&b.services, "services", []string{"*"}, "which of the services that a node can be without run, such as [\"turn\"]; \"*\" for those that are switched on by their own options")
 	top.Check(b.check)
+	top.Check(b.checkServices)
 
 	log := h.Section("log").About("The log, which goes to standard error and to a ring in memory (`linnet ctl log show`).")
 	log.Enum(&b.level, "level", "info", journal.Levels, "the least level of what is logged")
@@ -81,6 +84,33 @@ func (b *base) options(h module.Host) {
 	st.Int(&b.snapshotKeep, "snapshot_keep", 2, "how many snapshots are kept").Range(1, 100).NeedsRestart()
 	st.Bytes(&b.maxSize, "max_size", 0, "the largest size of the file; 0 for no bound but the disk").NeedsRestart()
 	st.Bool(&b.startEmpty, "start_empty", false, "start with nothing when the file is damaged and no snapshot is good, instead of not at all").NeedsRestart()
+}
+
+// runs tells whether a service runs that a node can be without.
+func (b *base) runs(name string) bool {
+	return slices.Contains(b.services, "*") || slices.Contains(b.services, name)
+}
+
+// checkServices holds the names of option services against the services there are.
+func (b *base) checkServices() error {
+	var known []string
+	for _, s := range b.g.declared.Services {
+		if _, ok := s.Module.(module.Optional); ok {
+			known = append(known, s.Info.Name)
+		}
+	}
+	for _, name := range b.services {
+		if name == "*" || slices.Contains(known, name) {
+			continue
+		}
+		if b.a.opts.Absent != nil {
+			if feature, ok := b.a.opts.Absent(name); ok {
+				return config.Bad("services", "%s is not in this build: it needs the feature %s", name, feature)
+			}
+		}
+		return config.Bad("services", "no service that can be left off is named %q; there are %q", name, append(known, "*"))
+	}
+	return nil
 }
 
 // check brings domains, administrators and the data directory to their canonical forms.

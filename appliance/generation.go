@@ -62,7 +62,7 @@ func (a *Appliance) build() (*generation, error) {
 		return nil, problems
 	}
 	for _, s := range g.declared.Services {
-		if m, ok := s.Module.(module.Optional); ok && !m.Enabled() {
+		if m, ok := s.Module.(module.Optional); ok && !(g.base.runs(s.Info.Name) && m.Enabled()) {
 			continue
 		}
 		g.services = append(g.services, s)

@@ -124,7 +124,7 @@ type server struct {
 
 func serve(t *testing.T, data string) *server {
 	t.Helper()
-	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=127.0.0.1:0", "-set", "c2s.direct_tls=", "-set", "account.iterations=4096")
+	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=127.0.0.1:0", "-set", "c2s.direct_tls=", "-set", "services=", "-set", "account.iterations=4096")
 	s := &server{Cmd: c, data: data}
 	pipe, err := c.StdoutPipe()
 	if err != nil {
@@ -168,7 +168,7 @@ func TestServeWithoutReaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=", "-set", "c2s.direct_tls=")
+	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=", "-set", "c2s.direct_tls=", "-set", "services=")
 	c.Stdout, c.Stderr = written, written
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

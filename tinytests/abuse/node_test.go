@@ -38,7 +38,7 @@ func start(t *testing.T, set ...string) *node {
 	app, err := appliance.New(appliance.Options{
 		Data: t.TempDir(), Version: "test",
 		Set: append([]string{
-			"domain=localhost",
+			"domain=localhost", "services=",
 			"c2s.listen=127.0.0.1:0", "c2s.direct_tls=127.0.0.1:0", "c2s.plain=127.0.0.1:0",
 			"account.iterations=4096", // the least that is allowed: logins are not what is measured here
 		}, set...),

@@ -93,6 +93,7 @@ func (l *linnet) command(place, data string, archive bool) (*exec.Cmd, addresses
 
 const linnetConfig = `
 domain = "bench.local"
+services = []
 
 [c2s]
 listen = ["@TLS@"]

@@ -34,6 +34,7 @@ const domain = "verona.lit"
 // settings is the configuration of a node. The times are short, so that a run of a tenth of a second meets all that
 // depends on them.
 const settings = `domain = "` + domain + `"
+services = []
 [c2s]
 listen = []
 direct_tls = []

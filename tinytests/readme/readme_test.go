@@ -152,7 +152,7 @@ func (p *place) start() {
 	if args[0] != "bin/linnet" {
 		p.t.Fatalf("make run runs %q", args)
 	}
-	cmd := exec.Command(filepath.Join(p.dir, args[0]), append(args[1:], "-set", "c2s.listen=127.0.0.1:"+p.port, "-set", "c2s.direct_tls=127.0.0.1:0")...)
+	cmd := exec.Command(filepath.Join(p.dir, args[0]), append(args[1:], "-set", "c2s.listen=127.0.0.1:"+p.port, "-set", "c2s.direct_tls=127.0.0.1:0", "-set", "services=")...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

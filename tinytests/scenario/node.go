@@ -17,15 +17,16 @@ import (
 
 // Node is one appliance in this process, on loopback addresses that the kernel chooses.
 type Node struct {
-	dir  string // of the test; the data lies below
-	file string // configuration, "" for none
-	app  *appliance.Appliance
-	log  lockedBuffer
+	dir    string // of the test; the data lies below
+	file   string // with the configuration, "" for none
+	config string // what stands in it
+	app    *appliance.Appliance
+	log    lockedBuffer
 }
 
 // StartNode starts a node with its data in dir. config is the text of its configuration file, "" for none.
 func StartNode(dir, config string) (*Node, error) {
-	n := &Node{dir: dir}
+	n := &Node{dir: dir, config: config}
 	if config != "" {
 		n.file = filepath.Join(dir, "linnet.toml")
 		if err := os.WriteFile(n.file, []byte(config), 0o600); err != nil {
@@ -37,19 +38,24 @@ func StartNode(dir, config string) (*Node, error) {
 
 func (n *Node) data() string { return filepath.Join(n.dir, "data") }
 
-// settings are what each node of a test has, whatever its file says.
-func settings(starttls, direct string) []string {
-	return []string{
-		"domain=localhost",
-		"c2s.listen=" + starttls,
-		"c2s.direct_tls=" + direct,
-		"account.iterations=4096", // scenarios log in thousands of times
+// settings are what each node of a test has, whatever its file says. Services that a node can be without run where
+// the file names them.
+func settings(config, starttls, direct string) []string {
+	var services []string
+	if !strings.Contains(config, "services =") {
+		services = []string{"services="}
 	}
+	return append(services,
+		"domain=localhost",
+		"c2s.listen="+starttls,
+		"c2s.direct_tls="+direct,
+		"account.iterations=4096", // scenarios log in thousands of times
+	)
 }
 
 func (n *Node) start() error {
 	app, err := appliance.New(appliance.Options{
-		Config: n.file, Data: n.data(), Set: settings("127.0.0.1:0", "127.0.0.1:0"), Log: &n.log, Version: "test",
+		Config: n.file, Data: n.data(), Set: settings(n.config, "127.0.0.1:0", "127.0.0.1:0"), Log: &n.log, Version: "test",
 	})
 	if err != nil {
 		return err

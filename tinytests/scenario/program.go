@@ -17,6 +17,7 @@ import (
 // Program is bin/linnet as a process of its own: what a user starts, and the only kind of server that can be killed.
 type Program struct {
 	binary   string
+	config   string
 	dir      string
 	file     string
 	starttls string // addresses, kept over restarts
@@ -28,7 +29,7 @@ type Program struct {
 
 // StartProgram starts the binary with its data in dir. config is the text of its configuration file.
 func StartProgram(binary, dir, config string) (*Program, error) {
-	p := &Program{binary: binary, dir: dir, file: filepath.Join(dir, "linnet.toml")}
+	p := &Program{binary: binary, dir: dir, file: filepath.Join(dir, "linnet.toml"), config: config}
 	if err := os.WriteFile(p.file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (p *Program) data() string { return filepath.Join(p.dir, "data") }
 
 func (p *Program) start() error {
 	args := []string{"run", "-quiet", "-config", p.file, "-data", p.data()}
-	for _, s := range settings(p.starttls, p.direct) {
+	for _, s := range settings(p.config, p.starttls, p.direct) {
 		args = append(args, "-set", s)
 	}
 	cmd := exec.Command(p.binary, args...)
