@@ -21,6 +21,7 @@ var floors = []floor{
 	{prefix: "netsvc/metric", level: 2},
 	{prefix: "netsvc/command", level: 2},
 	{prefix: "netsvc/module", level: 2},
+	{prefix: "netsvc/event", level: 2},
 	{prefix: "netsvc/flow", level: 2},
 	{prefix: "netsvc/account", level: 3},
 	{prefix: "netsvc/cert", level: 3},
