@@ -1,0 +1,124 @@
+// Package numbers fixes what a network management station remembers of linnet: the object identifier and the
+// SYNTAX of each metric, the number of each notification and the SYNTAX of each of their values.
+//
+// The tables are append-only. A row never moves, never changes its syntax, and stays when its metric is gone: the
+// place in the table is the number. testdata/fixed.txt holds what was fixed and a test compares; the test of
+// tinytests/metrics does the same for labels, and holds that nothing that is linked is missing here. What a
+// metric is stands in its metric.Desc, never here.
+//
+// Below the prefix of LINNET-MIB, with n for the number of a metric:
+//
+//	1.n.0          a metric without labels
+//	1.n.1.0, .2.0, .3.0   the same of a time: how many, their sum, the longest
+//	1.n.1.c.row    a table: column 1 is the row (not accessible), then the labels in their order, then the
+//	               value, or the three of a time
+//	0.n            notification n of Events
+//	2.n.0          value n of Fields, which exists in notifications only
+package numbers
+
+// Syntax is how a value is shown by SNMP.
+type Syntax uint8
+
+// The syntaxes.
+const (
+	Counter64 Syntax = iota + 1
+	Gauge32
+	Integer32
+	Gauge64 // a level that 32 bits are too few for: a textual convention of LINNET-MIB over Counter64
+	Text    // DisplayString, of UTF-8
+	Time    // three objects: Counter64, Counter64 in microseconds, Gauge32 in microseconds
+)
+
+// String names the syntax.
+func (s Syntax) String() string {
+	return [...]string{"", "Counter64", "Gauge32", "Integer32", "Gauge64", "Text", "Time"}[s]
+}
+
+// Row is one line of Metrics or Fields. Its number is its place, from 1.
+type Row struct {
+	Name   string
+	Syntax Syntax
+}
+
+// Metrics is the table of metrics. Append only.
+var Metrics = [...]Row{
+	{"version", Text},
+	{"uptime", Gauge32},
+	{"connectionPanics", Counter64},
+	{"storeCommits", Counter64},
+	{"storeWritten", Counter64},
+	{"storeFailures", Counter64},
+	{"storeFaults", Counter64},
+	{"storeSize", Gauge64},
+	{"storeInFlight", Gauge64},
+	{"storeCommitsToday", Gauge32},
+	{"storeWrittenToday", Gauge64},
+	{"memoryLimit", Gauge64},
+	{"memoryLive", Gauge64},
+	{"memoryMapped", Gauge64},
+	{"memoryPressure", Integer32},
+	{"memoryTrims", Counter64},
+	{"commandRuns", Counter64},
+	{"accounts", Gauge32},
+	{"authFailures", Counter64},
+	{"authRefused", Counter64},
+	{"authSlowed", Counter64},
+	{"certTimeLeft", Integer32},
+	{"sessions", Gauge32},
+	{"sessionsResumable", Gauge32},
+	{"sessionsRefused", Counter64},
+	{"streamErrors", Counter64},
+	{"bounced", Counter64},
+	{"unstored", Counter64},
+	{"archiveGaps", Counter64},
+	{"spooled", Counter64},
+	{"slowClients", Counter64},
+	{"resumed", Counter64},
+	{"lapsed", Counter64},
+	{"clientsAccepted", Counter64},
+	{"clientsNegotiated", Counter64},
+	{"clientsFailed", Counter64},
+	{"clientPanics", Counter64},
+	{"memoryRefused", Counter64},
+	{"clientsSlowed", Counter64},
+	{"clientConnections", Gauge32},
+	{"clientsUnauthenticated", Gauge32},
+	{"gateRefused", Counter64},
+	{"rosterFull", Counter64},
+	{"registered", Counter64},
+	{"registerRefused", Counter64},
+	{"archived", Counter64},
+	{"offlineStored", Counter64},
+	{"offlineFull", Counter64},
+}
+
+// Events is the table of notifications. Append only.
+var Events = [...]string{}
+
+// Fields is the table of values that notifications carry, by the names of event.Field. Append only.
+var Fields = [...]Row{}
+
+// Metric returns the number and the syntax of a metric, 0 for one that has none.
+func Metric(name string) (number uint32, syntax Syntax) { return find(Metrics[:], name) }
+
+// Field returns the number and the syntax of a value of notifications, 0 for one that has none.
+func Field(name string) (number uint32, syntax Syntax) { return find(Fields[:], name) }
+
+// Event returns the number of a notification, 0 for one that has none.
+func Event(name string) uint32 {
+	for i := range Events {
+		if Events[i] == name {
+			return uint32(i) + 1
+		}
+	}
+	return 0
+}
+
+func find(rows []Row, name string) (uint32, Syntax) {
+	for i := range rows {
+		if rows[i].Name == name {
+			return uint32(i) + 1, rows[i].Syntax
+		}
+	}
+	return 0, 0
+}
