@@ -131,6 +131,13 @@ func (o *Outbox) schedule() {
 	}
 }
 
+// Lost reports whether the connection has ended, so that nothing can be added any more.
+func (o *Outbox) Lost() bool {
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return o.conn.closed
+}
+
 // Waiting returns how many bytes the kernel has not accepted yet.
 func (o *Outbox) Waiting() int {
 	o.conn.mu.Lock()

@@ -178,7 +178,7 @@ func (b *book) receive(by *person, id string, conn *wire, stream *managed) *rece
 	}
 	if len(m.got) == 0 {
 		if m.n < m.pair.last {
-			b.fault("out of order, behind number %d: %s", m.pair.last, b.story(m, r))
+			b.fault("out of order: %s\n       behind %s", b.story(m, r), b.story(m.pair.messages[m.pair.last], nil))
 		}
 		m.pair.last = max(m.pair.last, m.n)
 		b.counts.got++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -328,7 +329,7 @@ func (p *person) leave() {
 	if p.stream != nil {
 		p.tell(w)
 	}
-	told := p.unsure
+	told := slices.Clone(p.unsure)
 	for _, list := range p.asked {
 		told = append(told, list...)
 	}

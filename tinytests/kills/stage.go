@@ -228,8 +228,14 @@ func (p *person) stir(stop <-chan struct{}) {
 	default:
 		return
 	}
-	if short() {
-		p.login()
+	if !short() {
+		return
+	}
+	p.mu.Lock()
+	had := p.stream != nil
+	p.mu.Unlock()
+	if r, err := p.login(); err == nil && had && !r.ok {
+		p.book.Fault("%s: a stream whose connection was lost could not be resumed", p.name)
 	}
 }
 

@@ -226,6 +226,19 @@ func (k *sink) Add(it flow.Item) bool {
 	return true
 }
 
+func (k *sink) Lost() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closed
+}
+
+// lose has the client's connection end, which its edge has not noticed.
+func (c *client) lose() {
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	c.sink.closed = true
+}
+
 // Kill lets a Close that is stuck go on.
 func (k *sink) Kill() {
 	k.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"net"
 	"strconv"
 	"sync"
 	"time"
@@ -314,7 +315,11 @@ func (s *Server) Resume(ctx context.Context, of users.ID, id string, h uint32, l
 	}
 	ss.mu.Unlock()
 	gotten(got)
-	if !fits {
+	switch {
+	case !fits && l.Out.Lost(): // the client can try again
+		ss.Detach(epoch)
+		return nil, 0, net.ErrClosed
+	case !fits:
 		ss.overrun(queued{})
 		return nil, 0, ErrNotResumed
 	}

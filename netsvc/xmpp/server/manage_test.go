@@ -71,6 +71,39 @@ func TestSpoolAfterASecond(t *testing.T) {
 	})
 }
 
+// What comes between the end of a connection and the moment its edge tells waits for the resumption.
+func TestLostConnection(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		juliet.lose()
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>1</body></message>")
+		n.settle()
+		juliet.Detach(juliet.epoch)
+		again := juliet.resume(0)
+		again.expect("<resumed", "<body>1</body>")
+
+		again.Detach(again.epoch)
+		out := newSink()
+		out.closed = true
+		if _, _, err := n.Resume(context.Background(), again.account.id, again.id(), 0, Link{Out: out}); err == nil || errors.Is(err, ErrNotResumed) {
+			t.Fatalf("resumed on a connection that was gone: %v", err)
+		}
+		again.resume(0).expect("<resumed", "<body>1</body>")
+		if slow := n.current().stats.slow.Value(); slow != 0 {
+			t.Fatalf("%d clients were too slow", slow)
+		}
+	})
+	run(t, func(n *node) { // without stream management
+		romeo, juliet := n.online(n.account("romeo"), "orchard"), n.online(n.account("juliet"), "balcony")
+		juliet.lose()
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>1</body></message>")
+		n.settle()
+		if rows, slow := n.offlineRows(t), n.current().stats.slow.Value(); rows != 1 || slow != 0 {
+			t.Fatalf("%d rows, %d clients were too slow", rows, slow)
+		}
+	})
+}
+
 // A resumed stream brings everything after h, in order, and nothing else.
 func TestResume(t *testing.T) {
 	run(t, func(n *node) {
@@ -323,10 +356,18 @@ func TestMessagesDuringShutdown(t *testing.T) {
 		ben.say(juliet, 0, 2)
 		c.Session.freeze()
 		ben.say(juliet, 2, 4)
-		n.settle()
-		if rows := n.offlineRows(t); rows != 2 {
-			t.Fatalf("%d rows, want 2", rows)
+		var b store.Batch
+		for i := range c.Session.managed.queue {
+			c.Session.managed.queue[i].shelve(&b)
 		}
+		c.Session.drain()
+		c.Session.account.wait(0, -1)
+		n.store.Submit(&b, nil)
+		n.settle()
+		n.wake()
+		fresh := n.bind(n.account("juliet"), "balcony")
+		fresh.send("<presence/>")
+		fresh.hears(0, 4)
 	})
 	run(t, func(n *node) {
 		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")

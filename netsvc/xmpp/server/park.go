@@ -59,6 +59,8 @@ func (s *Server) park(ctx context.Context) {
 		for i := range ss.managed.queue { // nobody changes it any more
 			p.queue = append(p.queue, ss.managed.queue[i].shelve(&b))
 		}
+		ss.drain() // what came meanwhile is newer than that
+		ss.account.wait(0, -1)
 		frozen = append(frozen, ss)
 		longest = max(longest, p.window)
 		b.PutUntil(s.tables.parked, []byte(ss.managed.id), p.encode(), time.Now().Add(p.window))
@@ -96,16 +98,25 @@ func (s *Server) park(ctx context.Context) {
 var wholeMark = []byte{0}
 
 // freeze closes the connection without ending the stream, and returns the session as
-// it is put away, but for its queue; what comes from now on is undelivered. It returns
-// nil for a session that has ended.
+// it is put away, but for its queue; what comes from now on is lost to it, and waits in
+// the account's backlog. It returns nil for a session that has ended.
 func (ss *Session) freeze() *parked {
+	ss.account.wait(0, 1)
+	p := ss.frozen()
+	if p == nil {
+		ss.account.wait(0, -1)
+	}
+	return p
+}
+
+func (ss *Session) frozen() *parked {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if ss.end != alive {
 		return nil
 	}
 	now := ss.Presence()
-	ss.end = drained
+	ss.end = draining
 	ss.ended.Store(true)
 	ss.epoch++
 	if ss.out != nil {

@@ -52,6 +52,8 @@ type Outlet interface {
 	// closes the connection. closed, if not nil, is told last: after the Done of
 	// every item.
 	Close(grace time.Duration, farewell []byte, closed flow.Done)
+	// Lost reports whether the connection has ended, which its edge is about to tell with Detach.
+	Lost() bool
 	// Kill ends a Close that lasts: what is queued is told as not written.
 	Kill()
 }
@@ -168,9 +170,16 @@ func (ss *Session) deliver(s *stanza.Stanza, c *owed) {
 	}
 }
 
-// overrun ends the session of a client that does not read fast enough; straw is
-// what did not fit, if it is not in the queue.
+// overrun ends the session of a client that does not read fast enough, or without
+// stream management has gone; straw is what did not fit, if it is not in the queue.
 func (ss *Session) overrun(straw queued) {
+	ss.mu.Lock()
+	gone := ss.out != nil && ss.out.Lost()
+	ss.mu.Unlock()
+	if gone {
+		ss.finish(nil, straw)
+		return
+	}
 	if ss.finish(stream.Fail(stream.ResourceConstraint, "the client does not read fast enough"), straw) {
 		ss.server.current().stats.slow.Inc()
 	}
@@ -233,9 +242,13 @@ func (ss *Session) put(q queued) bool {
 		told = q.copy
 	}
 	if !write(ss.out, q.stanza, told) {
-		if m != nil {
-			m.unpush()
+		if m == nil {
+			return false
 		}
+		if ss.out.Lost() { // it waits for the resumption
+			return true
+		}
+		m.unpush()
 		return false
 	}
 	if m != nil {

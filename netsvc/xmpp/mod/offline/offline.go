@@ -214,9 +214,10 @@ func (m *module) flush(a xmpp.Account, to xmpp.Session) {
 		m.broken(err)
 		return
 	}
+	a.Defer() // before it can be seen that somebody hands them out
 	first, yes := b.begin()
-	if first {
-		a.Defer()
+	if !first {
+		a.Proceed()
 	}
 	if yes {
 		m.handOut(a, b, to)
