@@ -174,12 +174,15 @@ func (r *runtime) Live(name string, make func() any) any {
 	return v
 }
 
-func (r *runtime) Log() *log.Logger                          { return r.a.log }
-func (r *runtime) Store() *store.Store                       { return r.a.store }
-func (r *runtime) Commands() *command.Set                    { return r.g.commands }
-func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.a.metrics.Walk(emit) }
-func (r *runtime) Pressure() module.Pressure                 { return r.a.guard.Pressure() }
-func (r *runtime) Device() module.Device                     { return (*device)(r.a) }
+func (r *runtime) Log() *log.Logger          { return r.a.log }
+func (r *runtime) Store() *store.Store       { return r.a.store }
+func (r *runtime) Commands() *command.Set    { return r.g.commands }
+func (r *runtime) Pressure() module.Pressure { return r.a.guard.Pressure() }
+func (r *runtime) Device() module.Device     { return (*device)(r.a) }
+
+func (r *runtime) ReadMetrics(emit func(metric.Sample) bool, names ...string) {
+	r.a.metrics.Walk(emit, names...)
+}
 
 // Site implements module.Runtime: nil until the domains are known.
 func (r *runtime) Site() *module.Site {

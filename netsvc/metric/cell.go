@@ -15,6 +15,9 @@ func (c *Counter) Inc() { c.n.Add(1) }
 // Add adds n.
 func (c *Counter) Add(n uint64) { c.n.Add(n) }
 
+// Next adds one and returns the new value: for who looks more closely at every so many-th event.
+func (c *Counter) Next() uint64 { return c.n.Add(1) }
+
 // Value returns what was counted so far.
 func (c *Counter) Value() uint64 { return c.n.Load() }
 

@@ -49,6 +49,7 @@ type Desc struct {
 	Help    string // one sentence, for the reference and the MIB
 	Labels  []string
 	MaxRows int
+	Rate    bool // of a counter: how much it grew in the last second, minute and hour is shown, too
 }
 
 func (d *Desc) check() error {
@@ -59,6 +60,8 @@ func (d *Desc) check() error {
 		return fmt.Errorf("metric %s: help is missing", d.Name)
 	case len(d.Labels) > maxLabels:
 		return fmt.Errorf("metric %s: more than %d labels", d.Name, maxLabels)
+	case d.Rate && d.Kind != KindCounter:
+		return errors.New("metric " + d.Name + ": a rate is that of a counter")
 	case d.MaxRows < 0 || d.MaxRows > maxRows:
 		return fmt.Errorf("metric %s: MaxRows must be 0 to %d", d.Name, maxRows)
 	case len(d.Labels) == 0 && d.MaxRows != 0:

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"linnet/netsvc/metric/metrictest"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -47,6 +49,8 @@ func declareAll(g *Generation) (*Counter, *Gauge, *Timer, *Counters) {
 		row(2, "x", "2")
 		row(3, "x", "3")
 	})
+	a.CountersFunc(Desc{Name: "worn", Help: "Wear.", Labels: []string{"disk"}}, func(row func(int64, ...string)) {})
+	a.TimerFunc(Desc{Name: "pause", Help: "Pauses."}, func() (uint64, time.Duration, time.Duration) { return 3, time.Minute, time.Second })
 	return c, l, t, r
 }
 
@@ -69,6 +73,7 @@ func TestWalk(t *testing.T) {
 		r.With(kind).Inc()
 	}
 	want := `appliance memory [] 42
+appliance pause [] 3 1m0s 1s
 appliance queue [x 1] 1
 appliance queue [x 2] 2
 appliance version [] "1 \"x\""
@@ -81,6 +86,11 @@ xmpp stanzas [] 4
 `
 	if got := show(s); got != want {
 		t.Errorf("Walk shows\n%s, want\n%s", got, want)
+	}
+	var some []string
+	s.Walk(func(m Sample) bool { some = append(some, m.Desc.Name+strings.Join(m.Labels, "")); return true }, "errors", "memory", "nothing")
+	if got := strings.Join(some, " "); got != "memory errorsa errorsb errorsother" {
+		t.Errorf("Walk with names shows %s", got)
 	}
 	r.Remove("a")
 	r.With("c").Inc()
@@ -131,6 +141,7 @@ func TestMistakes(t *testing.T) {
 		declare func(*Section)
 		want    string
 	}{
+		{"rate of a gauge", func(s *Section) { s.Gauge(Desc{Name: "n", Help: "h", Rate: true}) }, "rate"},
 		{"upper case", func(s *Section) { s.Counter(Desc{Name: "Stanzas", Help: "h"}) }, "camelCase"},
 		{"snake case", func(s *Section) { s.Counter(Desc{Name: "in_bytes", Help: "h"}) }, "camelCase"},
 		{"empty", func(s *Section) { s.Counter(Desc{Help: "h"}) }, "camelCase"},
@@ -261,6 +272,9 @@ func TestOpenMetrics(t *testing.T) {
 	}
 	if got != string(want) {
 		t.Errorf("got\n%s\nwant (rewritten by -update)\n%s", got, want)
+	}
+	for _, fault := range metrictest.OpenMetrics(got) {
+		t.Error(fault)
 	}
 }
 

@@ -1,64 +1,55 @@
 package metric
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // AppendOpenMetrics renders all metrics in the text format of OpenMetrics 1.0, whose media type is
-// OpenMetricsType. A timer becomes a summary, in seconds, and a gauge of the longest duration.
+// OpenMetricsType. A timer becomes a summary, in seconds, and a gauge of the longest duration. A table without
+// rows has its metadata.
 func (s *Set) AppendOpenMetrics(dst []byte) []byte {
-	var last *Desc
-	var longest []Sample // of the timer at hand: its gauge is a family of its own and must not be mixed in
-	flush := func() {
-		for i, sample := range longest {
-			name := openName(sample.Desc) + "_max_seconds"
-			if i == 0 {
-				dst = append(dst, "# TYPE "+name+" gauge\n# UNIT "+name+" seconds\n"...)
-			}
-			dst = appendSample(dst, name, sample)
-			dst = appendSeconds(dst, sample.Max)
-		}
-		longest = longest[:0]
+	g := s.current.Load()
+	if g == nil {
+		return append(dst, "# EOF\n"...)
 	}
-	s.Walk(func(sample Sample) bool {
-		d := sample.Desc
+	for _, e := range g.entries {
+		d := &e.desc
 		name := openName(d)
-		if d != last {
-			flush()
-			last = d
-			if d.Kind == KindTime {
-				name += "_seconds"
+		var longest []byte // of a timer: its gauge is a family of its own and must not be mixed in
+		if d.Kind == KindTime {
+			longest = appendFamily(nil, name+"_max_seconds", "gauge", Seconds, d)
+			dst = appendFamily(dst, name+"_seconds", "summary", Seconds, d)
+		} else {
+			kind := [...]string{KindCounter: "counter", KindGauge: "gauge", KindInfo: "info"}[d.Kind]
+			dst = appendFamily(dst, name, kind, d.Unit, d)
+		}
+		e.walk(func(sample Sample) bool {
+			switch d.Kind {
+			case KindCounter:
+				dst = appendSample(dst, name+"_total", sample)
+				dst = strconv.AppendInt(dst, sample.Value, 10)
+			case KindGauge:
+				dst = appendSample(dst, name, sample)
+				dst = strconv.AppendInt(dst, sample.Value, 10)
+			case KindTime:
+				dst = appendSample(dst, name+"_seconds_count", sample)
+				dst = append(strconv.AppendUint(dst, sample.Count, 10), '\n')
+				dst = appendSample(dst, name+"_seconds_sum", sample)
+				dst = appendSeconds(dst, sample.Sum)
+				longest = appendSample(longest, name+"_max_seconds", sample)
+				longest = append(appendSeconds(longest, sample.Max), '\n')
+			case KindInfo:
+				dst = append(dst, name+"_info{value="...)
+				dst = appendLabel(dst, sample.Text)
+				dst = append(dst, "} 1"...)
 			}
-			dst = appendFamily(dst, name, d)
-			name = openName(d)
-		}
-		switch d.Kind {
-		case KindCounter:
-			dst = appendSample(dst, name+"_total", sample)
-			dst = strconv.AppendInt(dst, sample.Value, 10)
-		case KindGauge:
-			dst = appendSample(dst, name, sample)
-			dst = strconv.AppendInt(dst, sample.Value, 10)
-		case KindTime:
-			dst = appendSample(dst, name+"_seconds_count", sample)
-			dst = append(strconv.AppendUint(dst, sample.Count, 10), '\n')
-			dst = appendSample(dst, name+"_seconds_sum", sample)
-			dst = appendSeconds(dst, sample.Sum)
-			sample.Labels = slices.Clone(sample.Labels)
-			longest = append(longest, sample)
+			dst = append(dst, '\n')
 			return true
-		case KindInfo:
-			dst = append(dst, name+"_info{value="...)
-			dst = appendLabel(dst, sample.Text)
-			dst = append(dst, "} 1"...)
-		}
-		dst = append(dst, '\n')
-		return true
-	})
-	flush()
+		}, Sample{Desc: d, Section: e.section})
+		dst = append(dst, longest...)
+	}
 	return append(dst, "# EOF\n"...)
 }
 
@@ -82,13 +73,8 @@ func openName(d *Desc) string {
 	return b.String()
 }
 
-func appendFamily(dst []byte, name string, d *Desc) []byte {
-	kind := map[Kind]string{KindCounter: "counter", KindGauge: "gauge", KindTime: "summary", KindInfo: "info"}[d.Kind]
+func appendFamily(dst []byte, name, kind, unit string, d *Desc) []byte {
 	dst = append(dst, "# TYPE "+name+" "+kind+"\n"...)
-	unit := d.Unit
-	if d.Kind == KindTime {
-		unit = Seconds
-	}
 	if unit != "" {
 		dst = append(dst, "# UNIT "+name+" "+unit+"\n"...)
 	}
@@ -132,5 +118,5 @@ func appendLabel(dst []byte, value string) []byte {
 }
 
 func appendSeconds(dst []byte, d time.Duration) []byte {
-	return append(strconv.AppendFloat(dst, d.Seconds(), 'f', -1, 64), '\n')
+	return strconv.AppendFloat(dst, d.Seconds(), 'f', -1, 64)
 }

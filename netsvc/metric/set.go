@@ -52,6 +52,9 @@ func (s *Set) Use(g *Generation) {
 // Err returns what was wrong with the declarations, nil if nothing.
 func (g *Generation) Err() error { return errors.Join(g.errs...) }
 
+// Current returns the generation that Walk shows, nil if there is none yet.
+func (s *Set) Current() *Generation { return s.current.Load() }
+
 // Section returns the part of g in which the service of that name declares its metrics.
 func (g *Generation) Section(name string) *Section { return &Section{g: g, name: name} }
 
@@ -126,6 +129,15 @@ func (s *Section) GaugeFunc(d Desc, read func() int64) {
 	d.Kind = KindGauge
 	s.function(d, func(emit func(Sample) bool, sample Sample) bool {
 		sample.Value = read()
+		return emit(sample)
+	})
+}
+
+// TimerFunc declares durations that are gathered elsewhere already; see CounterFunc.
+func (s *Section) TimerFunc(d Desc, read func() (count uint64, sum, longest time.Duration)) {
+	d.Kind = KindTime
+	s.function(d, func(emit func(Sample) bool, sample Sample) bool {
+		sample.Count, sample.Sum, sample.Max = read()
 		return emit(sample)
 	})
 }
@@ -235,13 +247,17 @@ type Sample struct {
 }
 
 // Walk shows every metric of the current generation, by section and name, rows of a table by their
-// labels, until emit returns false. It takes no lock while it calls emit.
-func (s *Set) Walk(emit func(Sample) bool) {
+// labels, until emit returns false. With names it reads only the metrics of these names. It takes no lock while
+// it calls emit.
+func (s *Set) Walk(emit func(Sample) bool, names ...string) {
 	g := s.current.Load()
 	if g == nil {
 		return
 	}
 	for _, e := range g.entries {
+		if len(names) > 0 && !slices.Contains(names, e.desc.Name) {
+			continue
+		}
 		if !e.walk(emit, Sample{Desc: &e.desc, Section: e.section}) {
 			return
 		}

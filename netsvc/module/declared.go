@@ -137,10 +137,10 @@ func (s *Still) Live(key string, make func() any) any {
 	return s.live[key]
 }
 
-func (s *Still) Log() *log.Logger                     { return nil }
-func (s *Still) Store() *store.Store                  { return nil }
-func (s *Still) Site() *Site                          { return nil }
-func (s *Still) Commands() *command.Set               { return s.commands }
-func (s *Still) ReadMetrics(func(metric.Sample) bool) {}
-func (s *Still) Pressure() Pressure                   { return Green }
-func (s *Still) Device() Device                       { return nil }
+func (s *Still) Log() *log.Logger                                { return nil }
+func (s *Still) Store() *store.Store                             { return nil }
+func (s *Still) Site() *Site                                     { return nil }
+func (s *Still) Commands() *command.Set                          { return s.commands }
+func (s *Still) ReadMetrics(func(metric.Sample) bool, ...string) {}
+func (s *Still) Pressure() Pressure                              { return Green }
+func (s *Still) Device() Device                                  { return nil }

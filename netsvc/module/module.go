@@ -81,7 +81,7 @@ type Runtime interface {
 	Store() *store.Store
 	Site() *Site
 	Commands() *command.Set
-	ReadMetrics(emit func(metric.Sample) bool)
+	ReadMetrics(emit func(metric.Sample) bool, names ...string)
 	Pressure() Pressure
 	Device() Device
 }
@@ -120,8 +120,9 @@ type Host interface {
 	Site() *Site
 	// Commands returns the commands of this generation, complete from Start on. At any time after that.
 	Commands() *command.Set
-	// ReadMetrics shows the metrics of the whole program; see metric.Set.Walk. At any time after Start.
-	ReadMetrics(emit func(metric.Sample) bool)
+	// ReadMetrics shows the metrics of the whole program, or those of these names; see metric.Set.Walk. At any
+	// time after Start.
+	ReadMetrics(emit func(metric.Sample) bool, names ...string)
 	// Pressure says how scarce memory is. At any time, from anywhere: it is one atomic load.
 	Pressure() Pressure
 	// Device returns what a command of the appliance can do to the program. At any time after Start.

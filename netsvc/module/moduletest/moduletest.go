@@ -184,11 +184,14 @@ func (r *runtime) Live(key string, make func() any) any {
 	return r.live[key]
 }
 
-func (r *runtime) Log() *log.Logger                          { return r.opts.Log }
-func (r *runtime) Store() *store.Store                       { return r.store }
-func (r *runtime) Site() *module.Site                        { return r.opts.Site }
-func (r *runtime) ReadMetrics(emit func(metric.Sample) bool) { r.metrics.Walk(emit) }
-func (r *runtime) Device() module.Device                     { return device{} }
+func (r *runtime) Log() *log.Logger      { return r.opts.Log }
+func (r *runtime) Store() *store.Store   { return r.store }
+func (r *runtime) Site() *module.Site    { return r.opts.Site }
+func (r *runtime) Device() module.Device { return device{} }
+
+func (r *runtime) ReadMetrics(emit func(metric.Sample) bool, names ...string) {
+	r.metrics.Walk(emit, names...)
+}
 
 func (r *runtime) Commands() *command.Set {
 	r.mu.Lock()
