@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // tests only: the oracle for our own reader of TOML, which is 90 KB of flash smaller
+	github.com/gosnmp/gosnmp v1.47.0 // SNMP (owner's choice): localised keys on the device; the manager of tests and benchmarks, not written by us
 	github.com/xdg-go/scram v1.2.0 // SCRAM client of the tests and tools: an oracle not written by us
 	go.etcd.io/bbolt v1.5.0 // the one store: crash-safe, one file, no compaction threads (owner's choice)
 	golang.org/x/net v0.62.0 // idna: RFC 5891 domain parts of a JID
