@@ -3,7 +3,8 @@
 // FORM_TYPE of XEP-0068 is a field like others, with a reader of its own.
 //
 // What extends forms (validation of XEP-0122, media of XEP-0221, layout of
-// XEP-0141) is ignored when read and cannot be written.
+// XEP-0141) is ignored when read and cannot be written, but for the mark of an open
+// list (XEP-0122 section 3.2.2).
 package form
 
 import (
@@ -85,6 +86,7 @@ type Field struct {
 	Required bool
 	Values   []string
 	Options  []Option
+	Open     bool // of a list: it takes other values than those of Options, too; never read
 }
 
 // Form is a data form. Fields are in the order of their presentation. Reported
@@ -223,6 +225,9 @@ func appendFields(w *xmlstream.Writer, fields []Field) {
 		}
 		for _, value := range field.Values {
 			w.Leaf("", "value", value)
+		}
+		if field.Open {
+			w.Raw([]byte("<validate xmlns='http://jabber.org/protocol/xdata-validate' datatype='xs:string'><open/></validate>"))
 		}
 		for _, option := range field.Options {
 			w.Start("", "option").AttrIf("label", option.Label).Leaf("", "value", option.Value).End()

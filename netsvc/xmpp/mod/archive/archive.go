@@ -10,6 +10,11 @@
 // What is in which file: archive.go decides what is kept and stamps it, query.go
 // answers queries, prefs.go is the preferences, rows.go the table, expire.go the
 // end of rows.
+//
+// Where it differs: who asks for an archive that is not his own is told
+// service-unavailable, as for an address that does not exist, since forbidden would
+// say which do; the full address of one's own client, as a filter, finds what that
+// client sent to oneself and got from there, since all else is found by the contact.
 package archive
 
 import (
@@ -85,8 +90,8 @@ func (m *extension) sent(t *xmpp.Transit) xmpp.Verdict {
 		return xmpp.Pass
 	}
 	t.Stanza = unforged(t.Stanza, t.Account.JID())
-	if to := t.Stanza.To.Bare(); to != t.Account.JID() && m.wants(t, to) { // to oneself: as received
-		t.Own = m.put(t, to)
+	if to := t.Stanza.To; to.Bare() != t.Account.JID() && m.wants(t, to) { // to oneself: as received
+		t.Own = m.put(t, to.Bare())
 	}
 	return xmpp.Pass
 }
@@ -97,8 +102,8 @@ func (m *extension) received(t *xmpp.Transit) xmpp.Verdict {
 		return xmpp.Pass
 	}
 	t.Stanza = unforged(t.Stanza, t.Account.JID())
-	if from := t.Stanza.From.Bare(); m.wants(t, from) {
-		t.Stanza = m.put(t, from)
+	if from := t.Stanza.From; m.wants(t, from) {
+		t.Stanza = m.put(t, from.Bare())
 	}
 	return xmpp.Pass
 }
@@ -106,7 +111,7 @@ func (m *extension) received(t *xmpp.Transit) xmpp.Verdict {
 // put adds the copy to the batch and returns the stanza with its id.
 func (m *extension) put(t *xmpp.Transit, contact jid.JID) *stanza.Stanza {
 	id := newID(m.host.Store())
-	t.Batch.Put(m.rows, rowKey(t.Account.ID(), id), rowValue(contact, t.Stanza))
+	t.Batch.Put(m.rows, rowKey(t.Account.ID(), string(id[:])), rowValue(contact, t.Stanza))
 	t.Keep()
 	m.archived.Add(1)
 	b := make([]byte, 0, 128)
@@ -136,8 +141,8 @@ func unforged(s *stanza.Stanza, by jid.JID) *stanza.Stanza {
 	})
 }
 
-// wants says whether the account's archive takes a message: XEP-0313 section 5.1
-// and the user's preferences.
+// wants says whether the account's archive takes a message from or to the contact,
+// whose address may be a full one: XEP-0313 section 6.1.1 and the user's preferences.
 func (m *extension) wants(t *xmpp.Transit, contact jid.JID) bool {
 	if !m.enabled || !worth(t.Stanza) {
 		return false

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"linnet/netsvc/module"
@@ -12,11 +13,27 @@ import (
 )
 
 // trim is the one timer that ends rows, which goes on over reloads.
-type trim struct{ timer *time.Timer }
+type trim struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil: stopped
+	turn  func()      // what it does, of the present generation
+}
+
+// after makes the next turn come in so long.
+func (t *trim) after(d time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Reset(d)
+	}
+}
 
 // trimEvery is how often archives are shortened: rows are kept up to so much
 // longer than promised.
 const trimEvery = 24 * time.Hour
+
+// trimSoon is the time from a start or a reload to the next turn.
+const trimSoon = time.Minute
 
 func (m *extension) setupTrim(h xmpp.Host) {
 	m.trim = module.Live(h, "archive.trim", func() *trim { return new(trim) })
@@ -24,27 +41,40 @@ func (m *extension) setupTrim(h xmpp.Host) {
 
 // Start begins to look after the age of rows.
 func (m *extension) Start(context.Context) error {
-	m.trim.timer = time.AfterFunc(time.Minute, m.shorten)
+	t := m.trim
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.turn = m.shorten
+	t.timer = time.AfterFunc(trimSoon, func() {
+		t.mu.Lock()
+		turn := t.turn
+		t.mu.Unlock()
+		turn()
+		t.after(trimEvery)
+	})
 	return nil
 }
 
 // Switch gives the timer to this generation's options.
 func (m *extension) Switch() {
-	if t := m.trim.timer; t != nil && t.Stop() {
-		m.trim.timer = time.AfterFunc(time.Minute, m.shorten)
-	}
+	m.trim.mu.Lock()
+	m.trim.turn = m.shorten
+	m.trim.mu.Unlock()
+	m.trim.after(trimSoon)
 }
 
-// Stop ends it.
+// Stop ends it, whatever is under way.
 func (m *extension) Stop(context.Context) error {
+	m.trim.mu.Lock()
+	defer m.trim.mu.Unlock()
 	m.trim.timer.Stop()
+	m.trim.timer = nil
 	return nil
 }
 
 // shorten deletes what is older than it should be: the ids carry the time, so it is
 // one range for each account that has something so old.
 func (m *extension) shorten() {
-	defer m.trim.timer.Reset(trimEvery)
 	if m.keep == 0 || !stamp.IsSet(time.Now(), m.host.Store().Options().Built) {
 		return
 	}

@@ -21,12 +21,13 @@ type prefs struct {
 
 const maxNames = 200 // on each list
 
-// allow says whether a conversation with the contact is archived.
+// allow says whether a message from or to the contact is archived. Who stands on both
+// lists is not.
 func (p *prefs) allow(m *extension, a xmpp.Account, contact jid.JID) bool {
 	switch {
-	case slices.Contains(p.never, contact):
+	case listed(p.never, contact):
 		return false
-	case slices.Contains(p.always, contact):
+	case listed(p.always, contact):
 		return true
 	}
 	usual := p.usual
@@ -36,8 +37,13 @@ func (p *prefs) allow(m *extension, a xmpp.Account, contact jid.JID) bool {
 	if usual != "roster" {
 		return usual == "always"
 	}
-	s, err := m.host.Contacts().Contact(a, contact)
+	s, err := m.host.Contacts().Contact(a, contact.Bare())
 	return err != nil || s.InRoster
+}
+
+// listed is the matching of section 2.3.
+func listed(names []jid.JID, contact jid.JID) bool {
+	return slices.Contains(names, contact) || slices.Contains(names, contact.Bare())
 }
 
 func newChoices() *table.Table {
@@ -118,6 +124,7 @@ func parsePrefs(n *xmlstream.Node) (*prefs, *stanza.Error) {
 		for _, k := range l.Kids {
 			j, err := jid.Parse(k.Text)
 			switch {
+			case !k.Is(space, "jid"):
 			case err != nil:
 				bad = stanza.NewError(stanza.JIDMalformed, "an address is malformed")
 			case len(names) == maxNames:

@@ -3,6 +3,7 @@ package archive
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"linnet/netsvc/wire/form"
 	"linnet/netsvc/wire/jid"
@@ -24,7 +25,7 @@ func (m *extension) fields(r *xmpp.Request) {
 		form.Field{Var: "end", Type: form.TextSingle},
 		form.Field{Var: "before-id", Type: form.TextSingle},
 		form.Field{Var: "after-id", Type: form.TextSingle},
-		form.Field{Var: "ids", Type: form.ListMulti},
+		form.Field{Var: "ids", Type: form.ListMulti, Open: true},
 	)
 	w := xmlstream.NewWriter("jabber:client")
 	w.Start(space, "query")
@@ -37,9 +38,9 @@ func (m *extension) fields(r *xmpp.Request) {
 type search struct {
 	query    string // the client's own id of the query
 	with     jid.JID
-	from, to id // both exclusive
-	ids      []id
-	known    []id // ids that must be in the archive
+	from, to id       // both exclusive
+	ids      []string // those to be found among, in the order of the search; none: all
+	known    []string // those that must be in the archive
 	limit    int
 	back     bool // the last rows of the range, not the first
 	flip     bool // the page is sent last row first
@@ -81,8 +82,9 @@ func (m *extension) query(r *xmpp.Request) {
 	case bad != nil:
 		r.Fail(bad)
 	default:
+		built := m.host.Store().Options().Built
 		for _, found := range page {
-			r.Session.Send(found.result(q.query, r.Account.JID(), r.Session.JID()))
+			r.Session.Send(found.result(q.query, built, r.Account.JID(), r.Session.JID()))
 		}
 		r.Result(q.fin(page, more, total))
 	}
@@ -109,10 +111,19 @@ func parseSearch(n *xmlstream.Node, most int) (*search, *stanza.Error) {
 	if page.HasIndex {
 		return nil, stanza.NewError(stanza.FeatureNotImplemented, "pages are found by id, not by index")
 	}
+	from, to := q.from, q.to
 	for _, bad := range []*stanza.Error{q.beside(page.After, q.raise), q.beside(page.Before, q.lower)} {
 		if bad != nil {
 			return nil, bad
 		}
+	}
+	if q.limit == 0 {
+		q.from, q.to = from, to // counted is the whole set, wherever the page would begin
+	}
+	slices.Sort(q.ids)
+	q.ids = slices.Compact(q.ids)
+	if q.back {
+		slices.Reverse(q.ids)
 	}
 	return q, nil
 }
@@ -145,7 +156,7 @@ func (q *search) filter(f *form.Form) *stanza.Error {
 				if err != nil {
 					return notFound()
 				}
-				q.ids = append(q.ids, n)
+				q.ids = append(q.ids, string(n[:]))
 			}
 		default: // section 4.1.5: what is not understood must not be ignored
 			return stanza.NewError(stanza.FeatureNotImplemented, "unknown field "+field.Var)
@@ -166,11 +177,13 @@ func (q *search) moment(name, value string) *stanza.Error {
 	if err != nil {
 		return stanza.NewError(stanza.BadRequest, "'"+name+"' is no date and time")
 	}
-	micro := uint64(max(0, t.UnixMicro()))
+	// Stamps are shown with milliseconds. A message has the moment that is shown of
+	// it: who asks for what came until then must find it.
+	micro := max(0, t.UnixMicro())
 	if name == "start" {
-		q.raise(idAt(micro))
+		q.raise(idAt(uint64((micro + 999) / 1000 * 1000)))
 	} else {
-		q.lower(idAt(micro + 1))
+		q.lower(idAt(uint64(micro/1000*1000 + 1000)))
 	}
 	return nil
 }
@@ -184,7 +197,7 @@ func (q *search) beside(value string, narrow func(id)) *stanza.Error {
 	if err != nil {
 		return notFound()
 	}
-	q.known = append(q.known, n)
+	q.known = append(q.known, string(n[:]))
 	narrow(n)
 	return nil
 }
@@ -216,6 +229,7 @@ func (m *extension) read(tx *store.Tx, a xmpp.Account, q *search) (page []row, m
 			more = true
 			return false
 		}
+		r.message = slices.Clone(r.message)
 		page = append(page, r)
 		return true
 	})
@@ -225,16 +239,17 @@ func (m *extension) read(tx *store.Tx, a xmpp.Account, q *search) (page []row, m
 	return page, more, err
 }
 
-// scan calls f for each row of the search until it returns false.
+// scan calls f for each row of the search until it returns false. What f gets it may
+// not keep.
 func (m *extension) scan(tx *store.Tx, a xmpp.Account, q *search, f func(row) bool) error {
 	var bad error
 	try := func(k, v []byte) bool {
-		r, _, err := readRow(k, v)
+		r, contact, err := readRow(k, v)
 		if err != nil {
 			bad = err
 			return false
 		}
-		if q.with.IsFull() && !r.mentions(q.with) {
+		if !q.with.IsZero() && contact != q.with.Bare().String() || q.with.IsFull() && !r.mentions(q.with) {
 			return true
 		}
 		return f(r)
@@ -242,7 +257,8 @@ func (m *extension) scan(tx *store.Tx, a xmpp.Account, q *search, f func(row) bo
 	owner := table.AppendUint64(nil, uint64(a.ID()))
 	if len(q.ids) > 0 {
 		for _, n := range q.ids {
-			if v, ok := tx.Get(m.rows, rowKey(a.ID(), n)); ok && !try(rowKey(a.ID(), n), v) {
+			key := rowKey(a.ID(), n)
+			if v, ok := tx.Get(m.rows, key); ok && n > string(q.from[:]) && n < string(q.to[:]) && !try(key, v) {
 				break
 			}
 		}
@@ -274,11 +290,12 @@ func (r *row) mentions(full jid.JID) bool {
 }
 
 // result wraps one message of the page, section 4.2.
-func (r *row) result(query string, account, to jid.JID) *stanza.Stanza {
+func (r *row) result(query string, built time.Time, account, to jid.JID) *stanza.Stanza {
 	w := xmlstream.NewWriter("jabber:client")
 	w.Start(space, "result").AttrIf("queryid", query).Attr("id", r.id.String())
 	w.Start("urn:xmpp:forward:0", "forwarded")
-	stamp.Delay{Time: r.id.time()}.Append(w)
+	when := r.id.time()
+	stamp.Delay{Time: when, Unset: !stamp.IsSet(when, built)}.Append(w)
 	w.Raw(r.message).End().End()
 	return stanza.NewMessage(stanza.Normal, "", account, to, w.Bytes())
 }

@@ -77,8 +77,9 @@ func newRows() *table.Table {
 		}))
 }
 
-func rowKey(a account.ID, n id) []byte {
-	return append(table.AppendUint64(make([]byte, 0, 24), uint64(a)), n[:]...)
+// rowKey is the key of the row with the id's bytes.
+func rowKey(a account.ID, n string) []byte {
+	return append(table.AppendUint64(make([]byte, 0, 24), uint64(a)), n...)
 }
 
 func rowValue(contact jid.JID, s *stanza.Stanza) []byte {
@@ -89,7 +90,7 @@ func rowValue(contact jid.JID, s *stanza.Stanza) []byte {
 // row is one copy as it is read.
 type row struct {
 	id      id
-	message []byte // as AppendForwarded wrote it
+	message []byte // as AppendForwarded wrote it; the store's own bytes
 }
 
 func readRow(key, value []byte) (r row, contact string, err error) {
@@ -97,7 +98,6 @@ func readRow(key, value []byte) (r row, contact string, err error) {
 		return r, "", errID
 	}
 	copy(r.id[:], key[8:])
-	contact, rest, err := table.ReadString(value)
-	r.message = append([]byte(nil), rest...)
+	contact, r.message, err = table.ReadString(value)
 	return r, contact, err
 }
