@@ -90,6 +90,10 @@ var Metrics = [...]Row{
 	{"archived", Counter64},
 	{"offlineStored", Counter64},
 	{"offlineFull", Counter64},
+	{"stanzas", Counter64},
+	{"routed", Counter64},
+	{"stanzaTime", Time},
+	{"hostSessions", Gauge32},
 }
 
 // Events is the table of notifications. Append only.

@@ -102,6 +102,11 @@ func (r *Running) Metric(name string) int64 {
 	return value
 }
 
+// Walk shows the metrics, those of these names if there are any.
+func (r *Running) Walk(emit func(metric.Sample) bool, names ...string) {
+	r.metrics.Walk(emit, names...)
+}
+
 // Listener returns the declared listener of that name; it fails the test if there is none.
 func (r *Running) Listener(name string) *module.Listener {
 	r.t.Helper()

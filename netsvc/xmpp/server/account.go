@@ -14,9 +14,10 @@ import (
 // called Retain keep it in memory; afterwards it stays a while among its shard's
 // idle ones, since the next message often goes to the same account.
 type account struct {
-	server *Server
-	id     users.ID
-	jid    jid.JID
+	server  *Server
+	traffic *traffic // of its host
+	id      users.ID
+	jid     jid.JID
 
 	refs     atomic.Int32
 	sessions atomic.Pointer[[]xmpp.Session] // copied on write under decide

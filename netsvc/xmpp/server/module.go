@@ -84,6 +84,9 @@ func (p *service) Start(ctx context.Context) error {
 	s.store = p.host.Store()
 	s.accounts = users.Of(p.host)
 	s.hosts = slices.Clone(p.host.Site().Domains)
+	for _, host := range s.hosts {
+		s.traffic = append(s.traffic, p.g.stats.traffic(host))
+	}
 	s.overdue.every = p.g.limits.settleAfter / 2
 	s.overdue.look = func(l *ledger) bool { return l.spoolOverdue(s.current().limits.settleAfter) }
 	s.unasked.every = askDelay

@@ -23,13 +23,19 @@ func (ss *Session) Receive(epoch uint32, s *stanza.Stanza, bad *stanza.Error) {
 	}
 	ss.mu.Unlock()
 	g := ss.server.current()
-	g.stats.stanzas[s.Kind].Add(1)
+	n := ss.account.traffic.in[s.Kind].Next()
 	if bad != nil {
 		g.bounce(s, bad)
 		r.settle()
 		return
 	}
+	if n%timedOne != 1 {
+		g.fromClient(ss, s, r)
+		return
+	}
+	begin := time.Now()
 	g.fromClient(ss, s, r)
+	g.stats.took.Since(begin)
 }
 
 // Nonza takes a first-level element that is not a stanza. ok is false when

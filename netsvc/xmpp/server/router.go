@@ -86,6 +86,7 @@ func (g *generation) submit(t *xmpp.Transit) {
 // route asks, in order, who serves the addressee: an account or a host of ours,
 // then the finders for everything else.
 func (g *generation) route(t *xmpp.Transit, r receipt) {
+	g.stats.routed.Inc()
 	to := t.Stanza.To
 	if to.IsZero() { // an IQ to the sender's own account, RFC 6120 section 10.3.3
 		g.answer(t)
@@ -177,5 +178,5 @@ func (s *Server) find(bare jid.JID) (*account, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return sh.put(&account{server: s, id: user.ID, jid: bare}), nil
+	return sh.put(&account{server: s, traffic: s.trafficOf(bare.Domain()), id: user.ID, jid: bare}), nil
 }

@@ -21,7 +21,8 @@ type Server struct {
 	log         *log.Logger
 	store       *store.Store
 	accounts    *users.Accounts
-	hosts       []string // served domains; fixed while the server runs
+	hosts       []string   // served domains; fixed while the server runs
+	traffic     []*traffic // of each of them
 	shards      [shards]shard
 	resumable   resumables
 	overdue     rounds[*ledger]  // messages somebody is owed for too long are spooled

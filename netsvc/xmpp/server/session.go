@@ -234,6 +234,7 @@ func (ss *Session) put(q queued) bool {
 	if m != nil && !m.push(q) {
 		return false
 	}
+	ss.account.traffic.out[q.stanza.Kind].Inc()
 	if ss.out == nil {
 		return m != nil
 	}

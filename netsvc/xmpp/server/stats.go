@@ -1,15 +1,24 @@
 package server
 
 import (
+	"slices"
+
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp"
 	"linnet/netsvc/xmpp/stream"
 )
 
+// timedOne is of how many stanzas of one kind and host one is timed: two looks at the clock for each would cost
+// more than counting everything else.
+const timedOne = 64
+
 // stats are the server's metrics.
 type stats struct {
-	stanzas  [3]*metric.Counter // by stanza.Kind, from clients
-	ended    *metric.Counters   // by stream error condition
+	stanzas  *metric.Counters
+	routed   *metric.Counter
+	took     *metric.Timer
+	ended    *metric.Counters // by stream error condition
 	bounced  *metric.Counter
 	unstored *metric.Counter
 	gaps     *metric.Counter
@@ -20,6 +29,46 @@ type stats struct {
 	crowded  *metric.Counter
 }
 
+// traffic counts the stanzas of the clients of one host: cells that accounts keep, so that counting is one
+// addition.
+type traffic struct {
+	host    string
+	in, out [3]*metric.Counter // by stanza.Kind
+}
+
+func (st *stats) traffic(host string) *traffic {
+	t := &traffic{host: host}
+	for kind, name := range [...]string{stanza.Message: "message", stanza.Presence: "presence", stanza.IQ: "iq"} {
+		t.in[kind] = st.stanzas.With(host, name, "in")
+		t.out[kind] = st.stanzas.With(host, name, "out")
+	}
+	return t
+}
+
+// trafficOf returns the counters of a served host.
+func (s *Server) trafficOf(host string) *traffic {
+	for _, t := range s.traffic {
+		if t.host == host {
+			return t
+		}
+	}
+	return s.traffic[0]
+}
+
+// count shows how many sessions each host has.
+func (s *Server) count(row func(value int64, labels ...string)) {
+	counts := make([]int64, len(s.hosts))
+	s.Online(func(a xmpp.Account) bool {
+		if i := slices.Index(s.hosts, a.JID().Domain()); i >= 0 {
+			counts[i] += int64(len(a.Sessions()))
+		}
+		return true
+	})
+	for i, host := range s.hosts {
+		row(counts[i], host)
+	}
+}
+
 func newStats(m *metric.Section, s *Server) *stats {
 	m.GaugeFunc(metric.Desc{Name: "sessions", Help: "bound resources, those waiting to be resumed included"}, s.sessions.Load)
 	m.GaugeFunc(metric.Desc{Name: "sessionsResumable", Help: "sessions that can be resumed"}, func() int64 {
@@ -27,12 +76,11 @@ func newStats(m *metric.Section, s *Server) *stats {
 		defer s.resumable.mu.Unlock()
 		return int64(len(s.resumable.all))
 	})
+	m.GaugesFunc(metric.Desc{Name: "hostSessions", Help: "bound resources of each domain", Labels: []string{"host"}}, s.count)
 	return &stats{
-		stanzas: [3]*metric.Counter{
-			stanza.Message:  m.Counter(metric.Desc{Name: "messagesIn", Help: "messages from clients"}),
-			stanza.Presence: m.Counter(metric.Desc{Name: "presencesIn", Help: "presence stanzas from clients"}),
-			stanza.IQ:       m.Counter(metric.Desc{Name: "iqsIn", Help: "IQ stanzas from clients"}),
-		},
+		stanzas:  m.Counters(metric.Desc{Name: "stanzas", Help: "stanzas from and to clients", Labels: []string{"host", "kind", "direction"}, MaxRows: 384, Rate: true}),
+		routed:   m.Counter(metric.Desc{Name: "routed", Help: "stanzas that were brought on their way", Rate: true}),
+		took:     m.Timer(metric.Desc{Name: "stanzaTime", Help: "processing of stanzas from clients: of each kind, one in 64 is timed"}),
 		ended:    m.Counters(metric.Desc{Name: "streamErrors", Help: "streams of clients ended with an error, by its condition", Labels: []string{"condition"}, MaxRows: 32}),
 		bounced:  m.Counter(metric.Desc{Name: "bounced", Help: "stanzas answered with an error"}),
 		unstored: m.Counter(metric.Desc{Name: "unstored", Help: "commits of stanzas that failed"}),
