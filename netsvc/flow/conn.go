@@ -274,6 +274,7 @@ func (c *Conn) recv(p []byte) (int, error) {
 		// the read that would say so; unless the end follows, whose
 		// edge may have come with the data's.
 		c.drained = n < len(p) && !c.ending
+		c.shard.received.Add(uint64(n))
 		return n, nil
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -416,6 +417,7 @@ func TestDescriptorReuse(t *testing.T) {
 	p := NewPump(Options{Shards: 2})
 	defer p.Close()
 	ended := make(chan error)
+	var total atomic.Uint64
 	for worker := range 8 {
 		go func() {
 			for i := range 100 {
@@ -424,6 +426,7 @@ func TestDescriptorReuse(t *testing.T) {
 				c := p.NewConn(server)
 				c.Serve(new(Buffer), echo{})
 				word := fmt.Sprintf("worker %d, round %d", worker, i)
+				total.Add(uint64(len(word)))
 				client.Write([]byte(word))
 				got := make([]byte, len(word))
 				if _, err := io.ReadFull(client, got); err != nil || string(got) != word {
@@ -446,6 +449,10 @@ func TestDescriptorReuse(t *testing.T) {
 		}
 	}
 	eventually(t, "all connections are gone", func() bool { return p.Stats().Conns == 0 })
+	eventually(t, "all bytes are counted", func() bool {
+		s := p.Stats()
+		return s.Received == total.Load() && s.Sent == total.Load() && s.Ready == 0 && s.Dirty == 0
+	})
 }
 
 type echo struct{}

@@ -171,6 +171,7 @@ func (c *Conn) write(bufs [][]byte) (n int, err error) {
 		}
 		switch err {
 		case nil:
+			c.shard.sent.Add(uint64(n))
 			return n, nil
 		case unix.EINTR:
 		case unix.EAGAIN:

@@ -37,6 +37,10 @@ type PumpStats struct {
 	Turns     uint64 // of connections that are served
 	Flushes   uint64 // of outboxes
 	Takeovers uint64 // leaders replaced because a Turn blocked
+	Ready     int    // connections that wait for their Turn now
+	Dirty     int    // connections that wait to be flushed now
+	Received  uint64 // bytes as they were on the wire, but of transports that have no descriptor
+	Sent      uint64
 	Pool      PoolStats
 }
 

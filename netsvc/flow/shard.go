@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -51,6 +52,8 @@ type shard struct {
 	seen    uint64 // steps at its last tick
 
 	turns, flushes, takeovers uint64
+
+	received, sent atomic.Uint64 // bytes; not owned by mu
 }
 
 func (s *shard) init(p *Pump) {
@@ -370,6 +373,10 @@ func (s *shard) addStats(p *PumpStats) {
 	p.Turns += s.turns
 	p.Flushes += s.flushes
 	p.Takeovers += s.takeovers
+	p.Ready += s.ready.len()
+	p.Dirty += s.dirty.len()
+	p.Received += s.received.Load()
+	p.Sent += s.sent.Load()
 }
 
 // fifo is a queue of connections.

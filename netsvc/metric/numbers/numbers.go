@@ -94,6 +94,9 @@ var Metrics = [...]Row{
 	{"routed", Counter64},
 	{"stanzaTime", Time},
 	{"hostSessions", Gauge32},
+	{"clientBuffers", Gauge64},
+	{"clientBytes", Counter64},
+	{"clientQueue", Gauge32},
 }
 
 // Events is the table of notifications. Append only.

@@ -66,8 +66,9 @@ type live struct {
 }
 
 type stats struct {
-	accepted, negotiated, failed, panics *metric.Counter
-	scarce, slowed                       *metric.Counter
+	accepted                   [3]*metric.Counter // by way
+	negotiated, failed, panics *metric.Counter
+	scarce, slowed             *metric.Counter
 }
 
 func (e *edge) Setup(h module.Host) error {
@@ -98,8 +99,9 @@ func (e *edge) Setup(h module.Host) error {
 	h.Listen(&module.Listener{Name: "plain", Addrs: &e.plain, Security: module.Plain, Serve: func(c net.Conn) { e.serve(c, noTLS) }})
 
 	m := h.Metrics()
+	accepted := m.Counters(metric.Desc{Name: "clientsAccepted", Help: "connections from clients", Labels: []string{"listener"}})
 	e.stats = &stats{
-		accepted:   m.Counter(metric.Desc{Name: "clientsAccepted", Help: "connections from clients"}),
+		accepted:   [...]*metric.Counter{startTLS: accepted.With("c2s"), directTLS: accepted.With("direct"), noTLS: accepted.With("plain")},
 		negotiated: m.Counter(metric.Desc{Name: "clientsNegotiated", Help: "streams that got as far as a session"}),
 		failed:     m.Counter(metric.Desc{Name: "clientsFailed", Help: "streams that ended before"}),
 		panics:     m.Counter(metric.Desc{Name: "clientPanics", Help: "sessions ended by a mistake of this program"}),
@@ -107,6 +109,18 @@ func (e *edge) Setup(h module.Host) error {
 		slowed:     m.Counter(metric.Desc{Name: "clientsSlowed", Help: "times a client had to wait because it sent faster than it may"}),
 	}
 	m.GaugeFunc(metric.Desc{Name: "clientConnections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
+	m.GaugeFunc(metric.Desc{Name: "clientBuffers", Unit: metric.Bytes, Help: "memory in which bytes wait to be processed or written"}, func() int64 { return e.live.pump.Stats().Pool.Out })
+	direction := []string{"direction"}
+	m.CountersFunc(metric.Desc{Name: "clientBytes", Unit: metric.Bytes, Help: "bytes from and to clients on the wire", Labels: direction}, func(row func(int64, ...string)) {
+		s := e.live.pump.Stats()
+		row(int64(s.Received), "in")
+		row(int64(s.Sent), "out")
+	})
+	m.GaugesFunc(metric.Desc{Name: "clientQueue", Help: "connections that wait for a processor", Labels: direction}, func(row func(int64, ...string)) {
+		s := e.live.pump.Stats()
+		row(int64(s.Ready), "in")
+		row(int64(s.Dirty), "out")
+	})
 	m.GaugeFunc(metric.Desc{Name: "clientsUnauthenticated", Help: "connections that have no session yet"}, func() int64 { n, _ := e.live.gate.Count(); return int64(n) })
 	m.CounterFunc(metric.Desc{Name: "gateRefused", Help: "connections refused because too many had no session yet"}, func() uint64 { _, n := e.live.gate.Count(); return n })
 	return nil
@@ -183,7 +197,7 @@ const (
 
 // serve has a new connection to itself.
 func (e *edge) serve(nc net.Conn, w way) {
-	e.stats.accepted.Add(1)
+	e.stats.accepted[w].Inc()
 	if e.host.Pressure() == module.Red {
 		e.stats.scarce.Inc()
 		if w != directTLS { // there a client understands nothing before a handshake
