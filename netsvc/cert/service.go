@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -53,7 +52,7 @@ func (p *service) Setup(h module.Host) error {
 	o.Bool(&p.clientCertificates, "client_certificates", false, "ask clients for a certificate, with which they can log in (SASL EXTERNAL)")
 	o.String(&p.clientAuthorities, "client_authorities", "", "PEM file with those whose client certificates are good, beside the local CA")
 	o.Check(p.check)
-	h.Metrics().GaugeFunc(metric.Desc{Name: "certTimeLeft", Unit: metric.Seconds, Help: "until the first of the certificates in use ends"}, p.keeper.left)
+	h.Metrics().GaugesFunc(metric.Desc{Name: "certTimeLeft", Unit: metric.Seconds, Help: "until the certificate of a domain ends, by who issued it", Labels: []string{"domain", "issuer"}}, p.keeper.left)
 	return nil
 }
 
@@ -158,15 +157,19 @@ func (k *Keeper) needs(o *Options) bool {
 	return len(o.Files) > 0 || len(was.Files) > 0 || o.Life != was.Life || o.TLS != was.TLS || o.TLS.ClientRoots != nil
 }
 
-// left is how many seconds the certificates in use are good for.
-func (k *Keeper) left() int64 {
-	s := k.set.Load()
-	if s == nil {
-		return 0
+// left shows how many seconds the certificates in use are good for. A renewal that is due begins, as it does when
+// somebody connects: a server that nobody visits should not raise an alarm.
+func (k *Keeper) left(row func(seconds int64, labels ...string)) {
+	if k.set.Load() == nil {
+		return
 	}
-	now, left := s.opts.Now(), int64(math.MaxInt64)
+	s := k.Current()
+	now := s.opts.Now()
 	for _, e := range s.entries {
-		left = min(left, int64(e.cert.Leaf.NotAfter.Sub(now)/time.Second))
+		issuer := "file"
+		if e.local {
+			issuer = "local"
+		}
+		row(int64(e.cert.Leaf.NotAfter.Sub(now)/time.Second), e.domain, issuer)
 	}
-	return left
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/netsvc/module/moduletest"
 )
@@ -33,8 +34,18 @@ func TestService(t *testing.T) {
 	if err != nil || string(shown) != string(set.Authority().PEM()) {
 		t.Errorf("the operator finds %q, %v", shown, err)
 	}
-	if left := time.Duration(r.Metric("certTimeLeft")) * time.Second; left > DefaultLife || left < DefaultLife-time.Minute {
-		t.Errorf("%v left", left)
+	left := func(issuer string) (d time.Duration) {
+		r.Walk(func(s metric.Sample) bool {
+			if s.Labels[0] != "example.org" || s.Labels[1] != issuer {
+				t.Errorf("labels %q", s.Labels)
+			}
+			d = time.Duration(s.Value) * time.Second
+			return true
+		}, "certTimeLeft")
+		return d
+	}
+	if d := left("local"); d > DefaultLife || d < DefaultLife-time.Minute {
+		t.Errorf("%v left", d)
 	}
 	r.Again(nil)
 	if k.Current() != set {
@@ -44,6 +55,9 @@ func TestService(t *testing.T) {
 	r.Again(map[string]string{"tls/certificate": write(t, dir, "c.pem", chain), "tls/key": write(t, dir, "k.pem", key), "tls/key_exchange": "hybrid"})
 	if set := k.Current(); set.Authority() != nil || set.opts.TLS.Exchange != Hybrid {
 		t.Errorf("after the reload: %+v", set.opts)
+	}
+	if d := left("file"); d < 364*24*time.Hour {
+		t.Errorf("%v left after the reload", d)
 	}
 }
 
