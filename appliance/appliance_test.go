@@ -377,6 +377,16 @@ func TestReload(t *testing.T) {
 	if got := n.run("beta word"); !strings.Contains(got, "there is no command") {
 		t.Errorf("the command of a service that is gone: %q", got)
 	}
+	up := func() (list string) {
+		n.Metrics().Walk(func(s metric.Sample) bool {
+			list += fmt.Sprint(s.Labels[0], s.Value, " ")
+			return true
+		}, "serviceUp")
+		return list
+	}
+	if got := up(); got != "appliance1 alpha1 beta0 " {
+		t.Errorf("services: %s", got)
+	}
 	n.write("")
 	if err := n.Reload(); err != nil {
 		t.Fatal(err)
@@ -386,6 +396,9 @@ func TestReload(t *testing.T) {
 	}
 	if got := greeting(t, n.addr("beta greet")); got != "hello from beta" {
 		t.Errorf("beta comes back: %q", got)
+	}
+	if got := up(); got != "appliance1 alpha1 beta1 " {
+		t.Errorf("services: %s", got)
 	}
 	count := int64(0)
 	n.Metrics().Walk(func(s metric.Sample) bool {

@@ -178,6 +178,7 @@ func (b *base) metrics(m *metric.Section) {
 		a.sockets.panics = panics
 	}
 	m.Info(metric.Desc{Name: "version", Help: "Version of the program."}, func() string { return a.opts.Version })
+	m.GaugesFunc(metric.Desc{Name: "serviceUp", Help: "Whether a service runs: 1 or 0.", Labels: []string{"service"}}, b.up)
 	m.GaugeFunc(metric.Desc{Name: "uptime", Unit: metric.Seconds, Help: "Time since the program started."},
 		func() int64 { return int64(time.Since(a.began).Seconds()) })
 
@@ -199,6 +200,17 @@ func (b *base) metrics(m *metric.Section) {
 		stats(func(s store.Stats) int64 { return int64(s.Main.Today.Commits) }))
 	m.GaugeFunc(metric.Desc{Name: "storeWrittenToday", Unit: metric.Bytes, Help: "Bytes written to the durable file since midnight UTC: what wears the flash."},
 		stats(func(s store.Stats) int64 { return int64(s.Main.Today.Written) }))
+}
+
+// up shows which services run.
+func (b *base) up(row func(value int64, labels ...string)) {
+	for _, s := range b.g.declared.Services {
+		n := int64(0)
+		if b.g.has(s.Info.Name) {
+			n = 1
+		}
+		row(n, s.Info.Name)
+	}
 }
 
 // DefaultData returns the directory of the data where nothing names one: /var/lib/linnet for root, a

@@ -97,6 +97,7 @@ var Metrics = [...]Row{
 	{"clientBuffers", Gauge64},
 	{"clientBytes", Counter64},
 	{"clientQueue", Gauge32},
+	{"serviceUp", Integer32},
 }
 
 // Events is the table of notifications. Append only.
