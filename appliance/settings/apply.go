@@ -98,7 +98,7 @@ func (a *applying) flag(text string) {
 
 // known tells whether a section may stand in the file, and reports it if not.
 func (a *applying) known(section string, line int) bool {
-	if section == "" || a.isSection(section) {
+	if section == "" || a.isSection(section) || a.schema.IsFamily(section) || a.schema.Open(section) != nil {
 		return true
 	}
 	if a.reported[section] {
@@ -152,7 +152,7 @@ func (a *applying) sections() []string {
 }
 
 func (a *applying) option(section, name string) *config.Option {
-	if s := a.schema.Find(section); s != nil {
+	if s := a.schema.Open(section); s != nil {
 		return s.Option(name)
 	}
 	return nil

@@ -26,6 +26,12 @@ type options struct {
 	size     int64
 	burst    int
 	on       bool
+	people   []*person
+}
+
+type person struct {
+	name  string
+	level int
 }
 
 func newOptions() *options {
@@ -45,6 +51,13 @@ func newOptions() *options {
 		Between(time.Second, time.Hour).NeedsRestart()
 	ping.Secret(&o.secret, "key", "a secret")
 	ping.Bool(&o.on, "enabled", true, "ask at all.")
+	ping.Family("person", "Somebody.", func(name string, s *config.Section) {
+		p := &person{name: name}
+		s.Int(&p.level, "level", 1, "how high").Range(1, 9)
+		if name != "" {
+			o.people = append(o.people, p)
+		}
+	})
 	c2s.Check(func() error {
 		if o.burst > 50 && o.policy == "open" {
 			return config.Bad("listen", "too open")
@@ -98,6 +111,13 @@ f.toml:10: [xmpp.ping] interval: 60 is a number, expected a duration in quotes, 
 			want: "f.toml:4: [register] foo: no such option"},
 		{name: "quoted names", text: "\"c2s\".\"stanza_size\" = true\n\"a b\" = 1",
 			want: "f.toml:1: [c2s] stanza_size: true is true or false, expected a size in quotes, such as \"64KB\" or \"16MB\"\nf.toml:2: a b: no such option"},
+		{name: "family", text: "[xmpp.ping]\nperson.ben.level = 3\n[xmpp.ping.person.ann]\nlevel = 2", flags: []string{"xmpp.ping.person.ann.level=4"}},
+		{name: "family, inline", text: "[xmpp.ping.person]\nann = { level = 2 }"},
+		{name: "mistakes in a family", text: "[xmpp.ping.person.ann]\nlevel = 10\nlevle = 1\n[xmpp.ping.persom.ben]\nlevel = 1\n[xmpp.ping.person.Ben]\nlevel = 1",
+			want: `f.toml:2: [xmpp.ping.person.ann] level: 10 is out of range: 1 to 9
+f.toml:3: [xmpp.ping.person.ann] levle: no such option; did you mean "level"?
+f.toml:4: [xmpp.ping.persom.ben] no such section; did you mean [xmpp.ping.person.ann]?
+f.toml:6: [xmpp.ping.person.Ben] no such section; did you mean [xmpp.ping.person.ann]?`},
 		{name: "flags win", text: "domain = 'a'", flags: []string{"domain=b", "c2s.listen=:1,:2", "xmpp.ping.interval=2s"}},
 		{name: "bad flags", flags: []string{"domain", "domian=x", "xmpp.ping.intervall=2s", "xmpp.archive.days=1", "register.burst=many"},
 			want: `"domain" is not section.option=value

@@ -11,6 +11,7 @@ import (
 // Sample writes a configuration file in which every option stands as a comment with its default and what
 // it is for: uncommented as a whole it changes nothing.
 func Sample(schema *config.Schema) string {
+	families := schema.Families()
 	var b strings.Builder
 	b.WriteString("# The options of linnet with their defaults. Remove the # of a line to change it.\n" +
 		"# `linnet check -config FILE` reports every mistake; SIGHUP or `linnet ctl reload` applies a change.\n")
@@ -31,8 +32,26 @@ func Sample(schema *config.Schema) string {
 			}
 			fmt.Fprintf(&b, "#%s = %s\n", o.Name, o.Default)
 		}
+		for _, f := range families {
+			if strings.HasPrefix(f.Name(), s.Name()+".") {
+				sampleFamily(&b, f)
+			}
+		}
 	}
 	return b.String()
+}
+
+// sampleFamily shows a section that may be there several times, under names of the operator's choice: as a whole
+// it stays a comment.
+func sampleFamily(b *strings.Builder, s *config.Section) {
+	b.WriteString("\n# " + s.Summary() + "\n# [" + s.Name() + "]\n")
+	for _, o := range s.Options() {
+		b.WriteString("#\n")
+		for _, line := range wrap(about(o), 100) {
+			b.WriteString("## " + line + "\n")
+		}
+		fmt.Fprintf(b, "# %s = %s\n", o.Name, o.Default)
+	}
 }
 
 // about is the help of an option with its kind and limits.

@@ -12,6 +12,7 @@ import (
 // it is being filled; constant afterwards.
 type Schema struct {
 	sections []*Section
+	families []*family
 	errs     []error
 }
 

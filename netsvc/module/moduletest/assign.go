@@ -13,7 +13,7 @@ func assign(schema *config.Schema, name, text string) error {
 	if !ok {
 		return errors.New(`expected "section/option"`)
 	}
-	if found := schema.Find(section); found != nil {
+	if found := schema.Open(section); found != nil {
 		if o := found.Option(option); o != nil {
 			return o.AssignText(text, config.LayerFlag)
 		}
