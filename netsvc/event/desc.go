@@ -58,7 +58,7 @@ type Desc struct {
 	Name     string
 	Severity Severity
 	Help     string  // one sentence about what has happened: "The disk is nearly full."
-	Fields   []Field // at most six; the first one tells apart what it is about
+	Fields   []Field // at most six; the first one tells apart what it is about, unless it is a number
 	Moment   bool    // over as it happens: nothing to clear
 }
 

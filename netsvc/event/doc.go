@@ -9,8 +9,8 @@
 //
 // Most events are states: Raise begins one and Clear ends it, each is told once, at once: there is no
 // hold-down. A level that goes up and down around its limit is told once because Judge takes two limits.
-// An event that is over as it happens is a Moment. The first field names what the event is about, such as
-// a domain or a service: each value of it has a state of its own.
+// An event that is over as it happens is a Moment. The first field, unless it is a number, names what the event
+// is about, such as a domain or a service: each value of it has a state of its own.
 //
 // A source that flaps all the same is told ten times and then once in six seconds; how often it was not
 // told is in Event.Missed, and the last state is told in any case.

@@ -110,6 +110,17 @@ func TestState(t *testing.T) {
 	})
 }
 
+// A first field that is a number is not what the event is about: there is one state.
+func TestOneState(t *testing.T) {
+	test(t, func(t *testing.T, h *host, r *ear) {
+		k := event.Declare(h, event.Desc{Name: "hot", Severity: event.Warning, Help: "It is hot.", Fields: []event.Field{{Name: "degrees", Kind: event.Number}}})
+		for _, level := range []int{89, 90, 95, 86, 85} {
+			k.Judge(int64(level), 90, 85, level)
+		}
+		r.want(t, "It is hot. degrees=90", "Over: It is hot. degrees=85")
+	})
+}
+
 func TestMoment(t *testing.T) {
 	test(t, func(t *testing.T, h *host, r *ear) {
 		k := event.Declare(h, event.Desc{Name: "knock", Severity: event.Notice, Help: "Somebody knocked.", Moment: true})

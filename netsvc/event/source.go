@@ -90,7 +90,7 @@ func (k *Source) Clear(values ...any) {
 	if st == nil || !st.raised {
 		return
 	}
-	if len(values) > 1 {
+	if len(values) > 1 || k.subject(texts) == "" && len(values) > 0 {
 		st.values = texts
 	}
 	st.raised, st.at = false, now
@@ -112,13 +112,13 @@ func (k *Source) Judge(level, raise, clear int64, values ...any) {
 	}
 }
 
-// Raised lists the first values of the states that are raised.
+// Raised lists what the states that are raised are about.
 func (k *Source) Raised() (list []string) {
 	k.all.mu.Lock()
 	defer k.all.mu.Unlock()
 	for _, st := range k.states {
 		if st.raised {
-			list = append(list, subject(st.values))
+			list = append(list, k.subject(st.values))
 		}
 	}
 	return list
@@ -176,18 +176,19 @@ func (k *Source) event(st *state) Event {
 	return Event{Desc: k.desc, At: st.since, Since: st.since, Raised: st.raised, Values: st.values}
 }
 
-// find returns the state with the same first value, nil if there is none. The caller holds mu.
+// find returns the state that is about the same, nil if there is none. The caller holds mu.
 func (k *Source) find(values []string) *state {
 	for _, st := range k.states {
-		if subject(st.values) == subject(values) {
+		if k.subject(st.values) == k.subject(values) {
 			return st
 		}
 	}
 	return nil
 }
 
-func subject(values []string) string {
-	if len(values) == 0 {
+// subject is what a state is about. The caller holds mu.
+func (k *Source) subject(values []string) string {
+	if len(values) == 0 || k.desc.Fields[0].Kind == Number {
 		return ""
 	}
 	return values[0]
