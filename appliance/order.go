@@ -11,6 +11,7 @@ import (
 var Order = []string{
 	baseName,  // options and commands of the appliance itself
 	"account", // before all who ask who somebody is
+	"quota",   // the ledger, before who relays
 	"cert",
 	"xmpp",
 	"c2s", "s2s", "component", "bosh", "websocket", // the edges, after what they lead to

@@ -24,6 +24,7 @@ var floors = []floor{
 	{prefix: "netsvc/event", level: 2},
 	{prefix: "netsvc/flow", level: 2},
 	{prefix: "netsvc/account", level: 3},
+	{prefix: "netsvc/quota", level: 3},
 	{prefix: "netsvc/cert", level: 3},
 	{prefix: "netsvc/outside", level: 3},
 	{prefix: "netsvc/xmpp", level: 4},
