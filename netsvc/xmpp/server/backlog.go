@@ -1,7 +1,6 @@
 package server
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -96,15 +95,21 @@ func (a *account) behind() bool {
 
 // queue takes a message that has to wait; false when this one has not. took are the
 // sessions that would get it: none of those that older messages are on their way to
-// may get it before, and it may not be kept before what waits or what a session lost.
+// may get it before, and it may not be kept before what waits or what a session lost,
+// also where the sessions that it was meant for have ended meanwhile.
 // A session that is not reachable gets nothing older.
 func (a *account) queue(c *owed, by xmpp.Session, took []xmpp.Session) bool {
 	b := &a.backlog
 	if !b.shut.Load() {
 		return false
 	}
-	reachable := slices.ContainsFunc(took, func(s xmpp.Session) bool { return s.(*Session).reachable() })
-	if !reachable && len(took) > 0 {
+	reachable, gone := false, true
+	for _, s := range took {
+		ss := s.(*Session)
+		reachable = reachable || ss.reachable()
+		gone = gone && ss.ended.Load()
+	}
+	if !reachable && !gone {
 		return false
 	}
 	b.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"linnet/netsvc/wire/stanza"
 	"linnet/store"
 )
 
@@ -213,5 +214,31 @@ func TestLostGroupchat(t *testing.T) {
 		if rows := n.offlineRows(t); rows != 0 {
 			t.Fatalf("%d rows", rows)
 		}
+	})
+}
+
+// A message whose session ends between the choice and the look at the backlog waits behind what does so already.
+func TestSessionEndsDuringTheChoice(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		a := c.account
+		a.wait(0, 1) // as the end of a session begins
+		romeo.say(juliet, 0, 1)
+		s, err := stanza.Parse([]byte("<message type='chat' from='romeo@montague.lit/orchard' to='" + juliet + "'><body>m1</body></message>"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		took := choose(nil, s, a)
+		c.Session.ended.Store(true)
+		late := newOwed(a, s, receipt{})
+		if len(took) != 1 || !a.queue(late, nil, took) {
+			t.Fatal("it overtakes")
+		}
+		late.drop()
+		a.wait(0, -1)
+		n.settle()
+		fresh := n.bind(n.account("juliet"), "garden")
+		fresh.send("<presence/>")
+		fresh.hears(0, 2)
 	})
 }

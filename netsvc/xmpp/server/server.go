@@ -2,11 +2,11 @@ package server
 
 import (
 	"errors"
-	"linnet/netsvc/log"
 	"sync/atomic"
 	"time"
 
 	users "linnet/netsvc/account"
+	"linnet/netsvc/log"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
