@@ -50,8 +50,12 @@ const (
 	EarlyBytes      = 10_000
 )
 
-// closeGrace is how long a peer has to take an error and close its side.
-const closeGrace = 2 * time.Second
+// closeGrace is how long a peer has to take an error and close its side; shutdownGrace
+// the same where the program that has to wait for it is about to end.
+const (
+	closeGrace    = 2 * time.Second
+	shutdownGrace = 50 * time.Millisecond
+)
 
 func (o *Options) timeout() time.Duration {
 	if o.Timeout > 0 {
@@ -323,7 +327,11 @@ func (s *Stream) close(err error) {
 	if !s.greeted {
 		out = s.greet(out) // RFC 6120 section 4.9.1.1
 	}
-	s.conn.Outbox().Close(closeGrace, append(out, Farewell(fault)...), nil)
+	grace := closeGrace
+	if fault != nil && fault.Condition == SystemShutdown {
+		grace = shutdownGrace
+	}
+	s.conn.Outbox().Close(grace, append(out, Farewell(fault)...), nil)
 	// What the peer sends meanwhile is read, or the kernel would answer it with
 	// a reset that overtakes the farewell.
 	for {

@@ -350,6 +350,25 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// A client that does not close its side does not keep the program from its end.
+func TestShutdownDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := startContext(t, ctx, defaults(), false)
+		c.send(open)
+		c.expect(header + tlsOnly)
+		began := time.Now()
+		cancel()
+		c.expect(streamError(SystemShutdown))
+		if err := <-c.done; !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		if d := time.Since(began); d > shutdownGrace {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
 func TestWithoutCertificates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := defaults()

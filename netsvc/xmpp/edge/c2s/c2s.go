@@ -9,7 +9,6 @@ package c2s
 import (
 	"context"
 	"errors"
-	"linnet/netsvc/log"
 	"net"
 	"sync"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"linnet/netsvc/account"
 	"linnet/netsvc/cert"
 	"linnet/netsvc/flow"
+	"linnet/netsvc/log"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/netsvc/wire/xmlstream"
