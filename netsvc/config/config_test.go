@@ -3,13 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
-	"linnet/netsvc/log"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"linnet/netsvc/log"
 )
 
 // all is one option of each kind.

@@ -1,9 +1,9 @@
 package xmpp
 
 import (
-	"linnet/netsvc/log"
 	"sync/atomic"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/store"

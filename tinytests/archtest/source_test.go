@@ -372,3 +372,21 @@ func writes(p *pkg, vars []packageVar) []*ast.Ident {
 	}
 	return found
 }
+
+// Imports stand in groups: ours in one of their own, so that one look tells what of the
+// program a file knows.
+func TestImportGroups(t *testing.T) {
+	for _, p := range tree(t) {
+		for _, f := range p.Files {
+			last, ours := -1, false
+			for _, spec := range f.ast.Imports {
+				line := fset.Position(spec.Pos()).Line
+				_, in := inside(strings.Trim(spec.Path.Value, `"`))
+				if line == last+1 && in != ours {
+					t.Errorf("%s: imports of linnet and others in one group", fset.Position(spec.Pos()))
+				}
+				last, ours = line, in
+			}
+		}
+	}
+}

@@ -3,12 +3,12 @@ package xmpptest
 import (
 	"context"
 	"errors"
-	"linnet/netsvc/log"
 	"testing"
 	"testing/synctest"
 
 	"linnet/netsvc/account"
 	"linnet/netsvc/command"
+	"linnet/netsvc/log"
 	"linnet/netsvc/module"
 	"linnet/netsvc/module/moduletest"
 	"linnet/netsvc/wire/jid"

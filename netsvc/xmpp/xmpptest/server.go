@@ -2,7 +2,6 @@ package xmpptest
 
 import (
 	"context"
-	"linnet/netsvc/log"
 	"strconv"
 	"strings"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"linnet/netsvc/account"
+	"linnet/netsvc/log"
 	"linnet/netsvc/module/moduletest"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
