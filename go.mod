@@ -12,7 +12,7 @@ require (
 	go.etcd.io/bbolt v1.5.0 // the one store: crash-safe, one file, no compaction threads (owner's choice)
 	golang.org/x/net v0.62.0 // idna: RFC 5891 domain parts of a JID
 	golang.org/x/sys v0.49.0 // non-blocking socket reads and writes, statfs, sysinfo
-	golang.org/x/text v0.43.0 // precis: RFC 8264 profiles of local and resource parts
+	golang.org/x/text v0.43.0 // normalization and the bidi rule of PRECIS (RFC 8264); its own precis is the oracle of our tests
 )
 
 require (

@@ -72,6 +72,9 @@ var offDevice = map[string]string{
 	"database/sql":  "the store is bbolt only",
 	"go/":           "a compiler's parser on a router",
 	"plugin":        "needs cgo",
+
+	"golang.org/x/text/cases":         "the letters of all languages, 60 KB with x/text/language; netsvc/wire/precis has what addresses need",
+	"golang.org/x/text/secure/precis": "brings x/text/cases; it is the oracle of netsvc/wire/precis",
 }
 
 // pure are the packages below netsvc/wire: bytes and values, no world. Keys are packages or functions they may

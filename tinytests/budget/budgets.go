@@ -17,7 +17,7 @@ type budget struct {
 // budgets is the table. Names are those of the tests.
 var budgets = []budget{
 	{
-		name: "flash", must: 2_100_000, aim: 1_700_000, unit: "bytes", seen: 2_093_056, date: "2026-11-22",
+		name: "flash", must: 2_100_000, aim: 1_700_000, unit: "bytes", seen: 2_035_712, date: "2026-11-22",
 		why: "linnet for mipsle softfloat with the best size flags as squashfs-xz with blocks of 256 KB: what a router with 16 MB of flash gives it",
 	},
 	{

@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/text/secure/precis"
+
+	"linnet/netsvc/wire/precis"
 )
 
 // maxRounds is how often a rule may be applied until its output is stable.
@@ -35,7 +36,7 @@ func stable(s string, rule func(string) (string, error)) (string, bool) {
 }
 
 func enforceLocal(s string) (string, error) {
-	s, ok := stable(s, precis.UsernameCaseMapped.String)
+	s, ok := stable(s, precis.Username)
 	switch {
 	case !ok:
 		return "", ErrLocalInvalid
@@ -54,7 +55,7 @@ func enforceLocal(s string) (string, error) {
 }
 
 func enforceResource(s string) (string, error) {
-	s, ok := stable(s, precis.OpaqueString.String)
+	s, ok := stable(s, precis.Opaque)
 	switch {
 	case !ok:
 		return "", ErrResourceInvalid
@@ -120,7 +121,7 @@ func checkLabel(label string) error {
 	}
 	// UTS 46 lets symbols through that IDNA 2008 does not. The identifier
 	// class of PRECIS is derived by the same rules as the latter.
-	if out, err := precis.UsernameCaseMapped.String(label); err != nil || out != label {
+	if out, err := precis.Username(label); err != nil || out != label {
 		return ErrDomainInvalid
 	}
 	encoded, err := idna.Punycode.ToASCII(label)

@@ -11,9 +11,8 @@ import (
 	"hash"
 	"strings"
 
-	"golang.org/x/text/secure/precis"
-
 	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/precis"
 )
 
 // Hash is one of the hash functions of SCRAM. The numbers may be stored.
@@ -147,7 +146,7 @@ func PreparePassword(password string) (string, error) {
 	if password == "" || strings.ToValidUTF8(password, "") != password {
 		return "", ErrPassword
 	}
-	prepared, err := precis.OpaqueString.String(password)
+	prepared, err := precis.Opaque(password)
 	if err != nil || prepared == "" {
 		return "", ErrPassword
 	}
