@@ -330,6 +330,53 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// Who wants to know what a deleted account had is asked before it is gone, and told
+// afterwards; also where it stays.
+func TestLeaving(t *testing.T) {
+	a := open(t)
+	jul := create(t, a, "juliet@example.org")
+	var events []string
+	a.Watch(func(c Change) {
+		if c.Kind == Deleted {
+			events = append(events, "deleted")
+		}
+	})
+	a.Leaving(func(user Account) func() {
+		if now, ok, err := a.ByID(user.ID); err != nil || !ok || now != user || user.ID != jul.ID {
+			t.Errorf("leaving is %+v, there is %+v, %v, %v", user, now, ok, err)
+		}
+		events = append(events, "leaves")
+		return func() { events = append(events, "end") }
+	})
+	a.Leaving(func(Account) func() { return nil })
+	if err := a.Delete(t.Context(), jid.MustParse("nobody@example.org")); !errors.Is(err, ErrNone) || len(events) > 0 {
+		t.Errorf("nobody leaves: %v, %v", err, events)
+	}
+	if err := a.Delete(t.Context(), jul.JID); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(events, " "); got != "leaves deleted end" {
+		t.Errorf("what happens: %s", got)
+	}
+	events = nil
+	create(t, a, "juliet@example.org")
+	jul, _, _ = a.Lookup(jul.JID)
+	a.Leaving(func(user Account) func() { // a row that must be there for the deletion
+		var b store.Batch
+		b.Delete(a.tables.accounts, user.ID.Row())
+		if err := a.store.Apply(t.Context(), &b); err != nil {
+			t.Error(err)
+		}
+		return nil
+	})
+	if err := a.Delete(t.Context(), jul.JID); !errors.Is(err, ErrNone) {
+		t.Errorf("got %v", err)
+	}
+	if got := strings.Join(events, " "); got != "leaves end" {
+		t.Errorf("what happens where it fails: %s", got)
+	}
+}
+
 func TestChangesOfOneAccountAtTheSameTimeAllHappen(t *testing.T) {
 	a := open(t)
 	jul := create(t, a, "juliet@example.org").JID

@@ -36,6 +36,7 @@ type Accounts struct {
 
 	mu       sync.Mutex
 	watchers []func(Change)
+	leaving  []func(Account) func()
 }
 
 // Options of Accounts, of one generation.
@@ -249,6 +250,34 @@ func (a *Accounts) Watch(f func(Change)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.watchers = append(a.watchers, f)
+}
+
+// Leaving has f called when an account is about to be deleted: the last moment at
+// which its rows can be read. What f returns, nil for nothing, is called when the
+// account is gone and all that Watch were told, or when it stays after all; it may
+// not block. f runs on the goroutine of the Delete.
+func (a *Accounts) Leaving(f func(Account) func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.leaving = append(a.leaving, f)
+}
+
+// leave calls those that Leaving has, and returns the call of all they returned.
+func (a *Accounts) leave(user Account) func() {
+	a.mu.Lock()
+	list := slices.Clip(a.leaving)
+	a.mu.Unlock()
+	var ends []func()
+	for _, f := range list {
+		if end := f(user); end != nil {
+			ends = append(ends, end)
+		}
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
 }
 
 func (a *Accounts) tell(c Change) {

@@ -184,8 +184,9 @@ func (a *Accounts) Delete(ctx context.Context, bare jid.JID) error {
 	b.Present(a.tables.accounts, user.ID.Row())
 	b.Delete(a.tables.names, nameKey(bare))
 	a.sweep(&b, user.ID, false)
+	end := a.leave(user)
 	a.pending.forget(user.ID)
-	if err := absent(a.commit(ctx, &b, Change{Deleted, user})); err != nil {
+	if err := absent(a.commitAnd(ctx, &b, Change{Deleted, user}, end)); err != nil {
 		return err
 	}
 	// What its sessions wrote between the commit and their end.
@@ -210,9 +211,15 @@ func (a *Accounts) sweep(b *store.Batch, id ID, cache bool) {
 // in the cache before anybody is told. When ctx ends first the change may still
 // happen, and watchers are told if it does.
 func (a *Accounts) commit(ctx context.Context, b *store.Batch, c Change) error {
+	return a.commitAnd(ctx, b, c, func() {})
+}
+
+// commitAnd is commit and calls end at its end, before it returns or after ctx.
+func (a *Accounts) commitAnd(ctx context.Context, b *store.Batch, c Change, end func()) error {
 	done := make(chan error, 1)
 	a.store.Submit(b, func(err error) { // on the store's writer
 		if err != nil {
+			end()
 			done <- err
 			return
 		}
@@ -225,6 +232,7 @@ func (a *Accounts) commit(ctx context.Context, b *store.Batch, c Change) error {
 		}
 		go func() {
 			a.tell(c)
+			end()
 			done <- nil
 		}()
 	})

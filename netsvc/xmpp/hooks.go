@@ -29,7 +29,8 @@ type Hooks struct {
 	Presence     Event[PresenceChange]     // a session's own presence changed (including the initial one and its end)
 	Subscription Event[SubscriptionChange] // a contact's subscription changed, committed
 	Ended        Event[Session]            // a session is gone for good; its presence was Unavailable before
-	Removed      Event[Account]            // an account was deleted; its sessions have ended
+	Leaving      Event[Account]            // an account is about to be deleted: the last moment to read its rows
+	Removed      Event[Account]            // it was deleted, and its sessions have ended
 }
 
 // PresenceChange tells what a session's presence was and what it is now; both
@@ -150,7 +151,7 @@ func (h *Hooks) Err() error {
 			}
 		}
 	}
-	for _, err := range []error{h.Deliver.err, h.Bound.err, h.Resumed.err, h.Available.err, h.Presence.err, h.Subscription.err, h.Ended.err, h.Removed.err} {
+	for _, err := range []error{h.Deliver.err, h.Bound.err, h.Resumed.err, h.Available.err, h.Presence.err, h.Subscription.err, h.Ended.err, h.Leaving.err, h.Removed.err} {
 		if err != nil {
 			return err
 		}

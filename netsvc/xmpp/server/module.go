@@ -94,6 +94,7 @@ func (p *service) Start(ctx context.Context) error {
 	s.unaskedIdle.every = askIdle
 	s.unaskedIdle.look = (*Session).askLater
 	s.accounts.Watch(s.accountChanged)
+	s.accounts.Leaving(s.accountLeaves)
 	p.Switch()
 	for _, e := range p.extensions {
 		if starter, ok := e.made.(module.Starter); ok {
@@ -126,6 +127,20 @@ func (p *service) Stop(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// accountLeaves keeps an account that is about to be deleted in memory, with what
+// extensions read of its rows while they are there, until accountChanged.
+func (s *Server) accountLeaves(u users.Account) (end func()) {
+	a, err := s.find(u.JID)
+	if a == nil {
+		if err != nil {
+			s.log.Error("account lookup failed", "cause", err)
+		}
+		return nil
+	}
+	s.current().hooks.Leaving.Tell(a)
+	return a.Release
 }
 
 // accountChanged ends the sessions of an account that may no longer log in.

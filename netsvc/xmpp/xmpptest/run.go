@@ -137,6 +137,7 @@ func (p *service) Start(ctx context.Context) error {
 		return err
 	}
 	p.server.accounts.Watch(p.server.accountChanged)
+	p.server.accounts.Leaving(p.server.accountLeaves)
 	p.Switch()
 	for _, e := range p.extensions {
 		if starter, ok := e.(module.Starter); ok {

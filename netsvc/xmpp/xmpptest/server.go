@@ -118,6 +118,16 @@ func (s *Server) account(bare string) *Account {
 	return a
 }
 
+func (s *Server) accountLeaves(c account.Account) (end func()) {
+	a, err := s.find(c.JID)
+	if a == nil {
+		s.t.Errorf("%s leaves and cannot be found: %v", c.JID, err)
+		return nil
+	}
+	s.generation.Load().hooks.Leaving.Tell(a)
+	return a.Release
+}
+
 func (s *Server) accountChanged(c account.Change) {
 	s.mu.Lock()
 	a := s.all[c.Account.JID]

@@ -66,6 +66,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	h.Hooks().Received.Handle.Add("roster", m.received)
 	h.Hooks().Available.Add("roster", m.remind)
 	h.Hooks().Presence.Add("roster", m.presence)
+	h.Hooks().Leaving.Add("roster", m.leaving)
 	h.Hooks().Removed.Add("roster", m.removed)
 	h.SetContacts(m)
 	return nil
@@ -255,15 +256,20 @@ func (m *module) part(a xmpp.Account, contact jid.JID, was xmpp.Subscription) {
 	}
 }
 
-// removed parts from all contacts of a deleted account.
+// leaving reads the contacts of an account while there still are rows to read.
+func (m *module) leaving(a xmpp.Account) {
+	if _, err := m.state.Get(a); err != nil {
+		m.host.Log().Error("contacts of a deleted account cannot be read", "cause", err)
+	}
+}
+
+// removed parts from all contacts of a deleted account, whether it was connected or
+// not: to them it is as if each had been removed (section 2.5.2).
 func (m *module) removed(a xmpp.Account) {
-	err := m.Each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
+	_ = m.Each(a, func(contact jid.JID, sub xmpp.Subscription) bool {
 		m.part(a, contact, sub)
 		return true
 	})
-	if err != nil {
-		m.host.Log().Error("contacts of a deleted account cannot be read", "cause", err)
-	}
 }
 
 // parseItem checks the one item of a roster set, section 2.3.3.

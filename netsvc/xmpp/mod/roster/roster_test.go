@@ -159,6 +159,37 @@ func TestDeletedAccountParts(t *testing.T) {
 	})
 }
 
+// So does one that nobody had in memory, with every contact that believes in anything.
+func TestDeletedWhileOffline(t *testing.T) {
+	o := xmpptest.Options{Data: t.TempDir()}
+	both := `<item jid='juliet@example.com' subscription='both'/>`
+	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
+		net, juliet, nurse := s.Peer("example.net"), s.Login("juliet@example.com/balcony"), s.Login("nurse@example.com/x")
+		for _, c := range []struct{ from, to *xmpptest.Client }{{juliet, nurse}, {nurse, juliet}} {
+			to := c.to.Session().JID().Bare().String()
+			c.from.Send(`<presence to='` + to + `' type='subscribe'/>`)
+			c.to.Send(`<presence to='` + c.from.Session().JID().Bare().String() + `' type='subscribed'/>`)
+		}
+		juliet.Send(`<presence to='asked@example.net' type='subscribe'/>`)
+		net.Send(`<presence from='asks@example.net' to='juliet@example.com' type='subscribe'/>`)
+		juliet.Ask(set(`<item jid='known@example.net'/>`), done)
+		nurse.Skip()
+		nurse.Ask(getRoster, roster(both))
+	})
+	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
+		net, nurse := s.Peer("example.net"), s.Login("nurse@example.com/x")
+		nurse.Ask(getRoster, roster(both))
+		if err := s.Accounts().Delete(t.Context(), jid.MustParse("juliet@example.com")); err != nil {
+			t.Fatal(err)
+		}
+		net.ExpectEach(`<presence from='juliet@example.com' to='asked@example.net' type='unsubscribe'/>`,
+			`<presence from='juliet@example.com' to='asks@example.net' type='unsubscribed'/>`)
+		net.Nothing()
+		nurse.Skip()
+		nurse.Ask(getRoster, roster(`<item jid='juliet@example.com' subscription='none'/>`))
+	})
+}
+
 func TestRosterLimit(t *testing.T) {
 	xmpptest.Test(t, xmpptest.Options{Values: map[string]string{"xmpp.roster/contacts": "3"}}, func(t *testing.T, s *xmpptest.Server) {
 		juliet := s.Login("juliet@example.com/balcony")
