@@ -20,4 +20,5 @@ var Table = []Feature{
 	{"time", "xmpp.time", "linnet/netsvc/xmpp/mod/time", "the server's time (XEP-0202)"},
 	{"vcard", "xmpp.vcard", "linnet/netsvc/xmpp/mod/vcard", "business cards and avatars (XEP-0054)"},
 	{"version", "xmpp.version", "linnet/netsvc/xmpp/mod/version", "the software's version (XEP-0092)"},
+	{"watch", "watch", "linnet/netsvc/watch", "rates, figures of process and machine, events such as a disk that fills"},
 }

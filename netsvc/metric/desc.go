@@ -29,6 +29,8 @@ const (
 	Bytes   = "bytes"
 	Seconds = "seconds" // for a gauge; a Timer is always shown in seconds
 	Percent = "percent"
+	// Milliseconds are for a counter of time that others count in whole units.
+	Milliseconds = "milliseconds"
 )
 
 // Limits of a declaration.

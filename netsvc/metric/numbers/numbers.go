@@ -98,13 +98,44 @@ var Metrics = [...]Row{
 	{"clientBytes", Counter64},
 	{"clientQueue", Gauge32},
 	{"serviceUp", Integer32},
+	{"rates", Gauge64},
+	{"memoryClass", Gauge64},
+	{"goroutines", Gauge32},
+	{"gcPause", Time},
+	{"cpuTime", Counter64},
+	{"descriptors", Gauge32},
+	{"storeBatches", Counter64},
+	{"storeWriteTime", Time},
+	{"storeFree", Gauge64},
+	{"disk", Gauge64},
+	{"temperature", Integer32},
+	{"flashUsed", Gauge32},
+	{"events", Counter64},
+	{"eventsNow", Gauge32},
 }
 
 // Events is the table of notifications. Append only.
-var Events = [...]string{}
+var Events = [...]string{
+	"serviceDown",
+	"memoryScarce",
+	"storageNearlyFull",
+	"flashBudgetPassed",
+	"flashWorn",
+	"certificateExpiring",
+	"bruteForce",
+}
 
 // Fields is the table of values that notifications carry, by the names of event.Field. Append only.
-var Fields = [...]Row{}
+var Fields = [...]Row{
+	{"service", Text},
+	{"percent", Integer32},
+	{"path", Text},
+	{"megabytes", Integer32},
+	{"device", Text},
+	{"domain", Text},
+	{"hours", Integer32},
+	{"failures", Integer32},
+}
 
 // Metric returns the number and the syntax of a metric, 0 for one that has none.
 func Metric(name string) (number uint32, syntax Syntax) { return find(Metrics[:], name) }

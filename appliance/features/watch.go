@@ -1,0 +1,5 @@
+//go:build !omit_watch
+
+package features
+
+import _ "linnet/netsvc/watch"

@@ -1,0 +1,132 @@
+package watch
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"syscall"
+	"time"
+
+	"linnet/netsvc/event"
+	"linnet/netsvc/metric"
+	"linnet/store"
+)
+
+type rows = func(value int64, labels ...string)
+
+// metrics declares what is known about the process, the data, the machine and the events.
+func (p *service) metrics(m *metric.Section) {
+	m.GaugesFunc(metric.Desc{Name: "rates", Help: "How much counters grew in the last second, minute, hour.",
+		Labels: []string{"metric", "direction", "over"}, MaxRows: 256}, p.look.show)
+
+	m.GaugesFunc(metric.Desc{Name: "memoryClass", Unit: metric.Bytes, Help: "Memory by what it is for.", Labels: []string{"class"}}, memoryClasses)
+	m.GaugeFunc(metric.Desc{Name: "goroutines", Help: "Goroutines."}, func() int64 { return int64(runtime.NumGoroutine()) })
+	m.TimerFunc(metric.Desc{Name: "gcPause", Help: "Pauses for the collector; the longest is that of the newest 256."}, collections)
+	m.CountersFunc(metric.Desc{Name: "cpuTime", Unit: metric.Milliseconds, Help: "Time of processors that the program used.", Labels: []string{"mode"}}, cpu)
+	m.GaugeFunc(metric.Desc{Name: "descriptors", Help: "Files and sockets that are open."}, descriptors)
+
+	p.storeMetrics(m)
+
+	m.GaugesFunc(metric.Desc{Name: "temperature", Unit: "celsius", Help: "Temperature at a sensor.", Labels: []string{"sensor"}}, func(row rows) {
+		for _, s := range temperatures(p.look.board) {
+			row(s.Value/1000, s.Name)
+		}
+	})
+	m.GaugesFunc(metric.Desc{Name: "flashUsed", Unit: metric.Percent, Help: "Life of a flash chip that is gone, by its own account.", Labels: []string{"device"}}, func(row rows) {
+		for _, w := range p.look.board.Wear() {
+			if w.Used >= 0 {
+				row(int64(w.Used), w.Device)
+			}
+		}
+	})
+
+	label := []string{"event"}
+	m.CountersFunc(metric.Desc{Name: "events", Help: "Times that an event was raised.", Labels: label}, func(row rows) {
+		event.Of(p.host).Counts(func(name string, raised uint64, _ int) { row(int64(raised), name) })
+	})
+	m.GaugesFunc(metric.Desc{Name: "eventsNow", Help: "States of an event that are raised now.", Labels: label}, func(row rows) {
+		event.Of(p.host).Counts(func(name string, _ uint64, now int) { row(int64(now), name) })
+	})
+}
+
+func (p *service) storeMetrics(m *metric.Section) {
+	stats := func() (s store.FileStats) {
+		if db := p.host.Store(); db != nil {
+			s = db.Stats().Main
+		}
+		return s
+	}
+	m.CounterFunc(metric.Desc{Name: "storeBatches", Help: "Groups of changes that the durable file was asked for."}, func() uint64 { return stats().Batches })
+	m.TimerFunc(metric.Desc{Name: "storeWriteTime", Help: "Writing of commits to the durable file, syncs included."}, func() (uint64, time.Duration, time.Duration) {
+		s := stats()
+		return s.Commits, s.WriteTime, s.WriteMax
+	})
+	m.GaugeFunc(metric.Desc{Name: "storeFree", Unit: metric.Bytes, Help: "Bytes in the durable file that hold nothing."}, func() int64 {
+		s := stats()
+		return int64(s.FreePages) * int64(s.PageSize)
+	})
+	m.GaugesFunc(metric.Desc{Name: "disk", Unit: metric.Bytes, Help: "The file system with the data.", Labels: []string{"part"}}, func(row rows) {
+		if size, free := disk(p.host.Site().Data); size > 0 {
+			row(int64(size), "size")
+			row(int64(free), "free")
+		}
+	})
+}
+
+// classes are what the runtime tells of memory, in the order of memoryClasses.
+var classes = [...]string{
+	"/memory/classes/heap/objects:bytes",
+	"/memory/classes/heap/unused:bytes",
+	"/memory/classes/heap/free:bytes",
+	"/memory/classes/total:bytes",
+	"/memory/classes/heap/released:bytes",
+	"/memory/classes/metadata/mcache/free:bytes",
+	"/memory/classes/metadata/mspan/free:bytes",
+}
+
+// memoryClasses splits the memory of the program: for objects, and for all else (stacks, the runtime), each with what
+// is in use and what is taken from the system.
+func memoryClasses(row rows) {
+	var samples [len(classes)]metrics.Sample
+	for i := range samples {
+		samples[i].Name = classes[i]
+	}
+	metrics.Read(samples[:])
+	var v [len(classes)]int64
+	for i := range samples {
+		if samples[i].Value.Kind() == metrics.KindUint64 { // a later Go may drop a name
+			v[i] = int64(samples[i].Value.Uint64())
+		}
+	}
+	heap := v[0] + v[1] + v[2]
+	rest := v[3] - v[4] - heap
+	row(v[0], "heapUsed")
+	row(heap, "heapTotal")
+	row(rest-v[5]-v[6], "otherUsed")
+	row(rest, "otherTotal")
+}
+
+func collections() (count uint64, sum, longest time.Duration) {
+	s := debug.GCStats{PauseQuantiles: make([]time.Duration, 5)}
+	debug.ReadGCStats(&s)
+	return uint64(s.NumGC), s.PauseTotal, s.PauseQuantiles[4]
+}
+
+func cpu(row rows) {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) == nil {
+		row(int64(u.Utime.Nano()/int64(time.Millisecond)), "user")
+		row(int64(u.Stime.Nano()/int64(time.Millisecond)), "system")
+	}
+}
+
+func descriptors() int64 {
+	d, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(-1)
+	return int64(max(len(names)-1, 0)) // without d
+}
