@@ -69,11 +69,12 @@ func (a *account) wait(older, endings int) {
 	}
 }
 
-// kick has what waits delivered or kept after all, when those it waited for are gone.
+// kick has what waits delivered or kept after all, when those who would take what is
+// older are gone; not before what a session lost.
 func (a *account) kick() {
 	b := &a.backlog
 	b.mu.Lock()
-	start := len(b.list) > 0 && !b.going
+	start := len(b.list) > 0 && !b.going && b.endings == 0
 	b.going = b.going || start
 	b.mu.Unlock()
 	if start {

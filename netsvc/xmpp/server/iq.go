@@ -30,16 +30,8 @@ func (g *generation) answer(t *xmpp.Transit) {
 	}
 	space, local := s.PayloadName()
 	d := g.iqs[iqKey{space, local, scope}]
-	if d == nil {
-		g.bounce(s, stanza.NewError(stanza.ServiceUnavailable, ""))
-		return
-	}
-	handle := d.Get
-	if s.Type == stanza.Set {
-		handle = d.Set
-	}
+	handle := g.handler(d, s)
 	if handle == nil {
-		g.bounce(s, stanza.NewError(stanza.FeatureNotImplemented, ""))
 		return
 	}
 	host := s.To.Domain()
@@ -52,6 +44,43 @@ func (g *generation) answer(t *xmpp.Transit) {
 		return
 	}
 	handle(r)
+}
+
+// handler is the half of d that answers; nil when the request has been refused.
+func (g *generation) handler(d *xmpp.IQ, s *stanza.Stanza) func(*xmpp.Request) {
+	if d == nil {
+		g.bounce(s, stanza.NewError(stanza.ServiceUnavailable, ""))
+		return nil
+	}
+	handle := d.Get
+	if s.Type == stanza.Set {
+		handle = d.Set
+	}
+	if handle == nil {
+		g.bounce(s, stanza.NewError(stanza.FeatureNotImplemented, ""))
+	}
+	return handle
+}
+
+// toService hands a stanza to a service: requests to its own address have handlers,
+// as those to a host, and everything else is the service's own affair.
+func (g *generation) toService(t *xmpp.Transit, at xmpp.Place) {
+	s := t.Stanza
+	switch {
+	case at.Request(s):
+		space, local := s.PayloadName()
+		d := at.Service.IQ(space, local)
+		if d == nil {
+			d = g.iqs[iqKey{space, local, xmpp.ToService}]
+		}
+		if handle := g.handler(d, s); handle != nil {
+			handle(xmpp.NewServiceRequest(s, t.Session, at, g.log, g.Server.reply))
+		}
+	case at.Service.Take != nil:
+		at.Service.Take(t, at)
+	default:
+		g.toNobody(s)
+	}
 }
 
 // reply sends the one answer of a request.

@@ -381,6 +381,23 @@ func TestMessagesDuringShutdown(t *testing.T) {
 	})
 }
 
+// What waits behind a session that is ending waits at shutdown, too.
+func TestShutdownDuringAnEnd(t *testing.T) {
+	run(t, func(n *node) {
+		ben, old := n.online(n.account("benvolio"), "square"), n.managed("juliet", "balcony")
+		ben.say(juliet, 0, 2)
+		old.stick()
+		old.Closed(old.epoch)
+		fresh := n.managed("juliet", "garden")
+		ben.say(juliet, 2, 4)
+		time.AfterFunc(time.Second, old.unstick)
+		n.parkAll()
+		n.wake()
+		fresh = fresh.resume(0)
+		fresh.hears(0, 4)
+	})
+}
+
 // Numbers wrap at 2^32.
 func TestAcknowledgeWraps(t *testing.T) {
 	m := &managed{limit: 1 << 20, sent: 0xfffffffe}

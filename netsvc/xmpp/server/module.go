@@ -108,6 +108,10 @@ func (p *service) Start(ctx context.Context) error {
 
 // Switch makes this generation the current one.
 func (p *service) Switch() {
+	var err error
+	if p.g.places, err = xmpp.Places(p.g.disco.Services, p.g.Server.hosts); err != nil {
+		p.host.Log().Error("services without an address", "cause", err)
+	}
 	p.g.Server.generation.Store(p.g)
 	for _, e := range p.extensions {
 		if s, ok := e.made.(module.Switcher); ok {

@@ -31,12 +31,12 @@ func (s *Server) park(ctx context.Context) {
 		for _, x := range a.Sessions() {
 			ss := x.(*Session)
 			ss.mu.Lock()
-			stays := ss.managed != nil && ss.managed.id != ""
+			stays := ss.end == alive && ss.managed != nil && ss.managed.id != ""
 			ss.mu.Unlock()
 			if stays {
 				waiting = append(waiting, ss)
 			} else {
-				ss.End("system-shutdown", "")
+				ss.End("system-shutdown", "") // nothing to one that is ending
 			}
 		}
 		return true

@@ -93,6 +93,10 @@ func (g *generation) route(t *xmpp.Transit, r receipt) {
 		return
 	}
 	if !g.IsHost(to.Domain()) {
+		if at := g.places[to.Domain()]; at.IsReady() {
+			g.toService(t, at)
+			return
+		}
 		for _, find := range g.finders {
 			if deliver := find(to); deliver != nil {
 				deliver(t, r)

@@ -63,6 +63,7 @@ type generation struct {
 	disco    xmpp.Discoveries
 	contacts xmpp.Contacts
 	spool    xmpp.Spool
+	places   map[string]xmpp.Place // of services, by domain
 	finders  []finder
 	limits   limits
 	stats    *stats
