@@ -25,6 +25,9 @@ type Host interface {
 	// Guest declares who answers requests of clients that have not logged in.
 	Guest(GuestIQ)
 
+	// Service declares somebody with addresses of its own.
+	Service(*Service)
+
 	// StreamFeature is offered to clients after authentication: make returns the
 	// element for a host, nil for none. It is asked for each stream.
 	StreamFeature(make func(host string) []byte)
@@ -118,6 +121,7 @@ type Discoveries struct {
 	Forms      []ScopedForm
 	Items      []func(*Request) []disco.Item
 	Nodes      map[string]DiscoNode
+	Services   []*Service                                // as declared with Host.Service
 	OtherNodes func(r *Request, node string) *disco.Info // for nodes that are not known at Setup; nil answers: none
 }
 

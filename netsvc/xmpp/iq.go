@@ -16,6 +16,7 @@ const (
 	ToSelf    Scope = 1 << iota // the sender's own account: no 'to', or the own bare JID
 	ToAccount                   // the bare JID of any local account, asked by somebody else
 	ToHost                      // a served domain
+	ToService                   // the own address of any Service that does not answer itself
 )
 
 // IQ declares who answers requests with one payload element (RFC 6120 section
@@ -38,9 +39,10 @@ type IQ struct {
 type Request struct {
 	IQ      *stanza.Stanza
 	Payload *xmlstream.Node
-	Session Session // the asking client; nil when it is not one of ours
-	Account Account // the addressed account; nil at a host
-	Host    string  // the addressed domain
+	Session Session  // the asking client; nil when it is not one of ours
+	Account Account  // the addressed account; nil at a host
+	Host    string   // the addressed domain; of a Service, the domain that it serves
+	Service *Service // the addressed service; nil at a host or an account
 
 	reply    func(*stanza.Stanza)
 	log      *log.Logger
@@ -53,6 +55,13 @@ func NewRequest(iq *stanza.Stanza, by Session, of Account, host string, log *log
 		of.Retain()
 	}
 	return &Request{IQ: iq, Payload: iq.Payload(), Session: by, Account: of, Host: host, reply: reply, log: log}
+}
+
+// NewServiceRequest is NewRequest for a request to a service.
+func NewServiceRequest(iq *stanza.Stanza, by Session, at Place, log *log.Logger, reply func(*stanza.Stanza)) *Request {
+	r := NewRequest(iq, by, nil, at.Host, log, reply)
+	r.Service = at.Service
+	return r
 }
 
 // Result answers with the payload, which may be empty.

@@ -37,7 +37,7 @@ func (h *host) IQ(d xmpp.IQ) {
 	if feature != "-" {
 		h.g.disco.Feature(d.To, feature)
 	}
-	for _, scope := range []xmpp.Scope{xmpp.ToSelf, xmpp.ToAccount, xmpp.ToHost} {
+	for _, scope := range []xmpp.Scope{xmpp.ToSelf, xmpp.ToAccount, xmpp.ToHost, xmpp.ToService} {
 		if d.To&scope == 0 {
 			continue
 		}
@@ -57,6 +57,8 @@ func (h *host) Nonza(space string, handle func(xmpp.Session, *xmlstream.Node)) {
 }
 
 func (h *host) Guest(xmpp.GuestIQ) {} // guests have no streams here
+
+func (h *host) Service(s *xmpp.Service) { h.g.disco.Services = append(h.g.disco.Services, s) }
 
 func (h *host) StreamFeature(make func(string) []byte) { h.g.features = append(h.g.features, make) }
 

@@ -207,6 +207,8 @@ func (s *Server) route(g *generation, t *xmpp.Transit) {
 	switch {
 	case to.IsZero():
 		s.answer(g, t)
+	case s.place(g, to).IsReady():
+		s.toService(g, t, s.place(g, to))
 	case !s.IsHost(to.Domain()):
 		s.Peer(to.Domain()).put(t.Stanza)
 	case to.Local() == "":
@@ -263,16 +265,8 @@ func (s *Server) answer(g *generation, t *xmpp.Transit) {
 	}
 	space, local := st.PayloadName()
 	d := g.iqs[iqKey{space, local, scope}]
-	if d == nil {
-		s.bounce(st, stanza.NewError(stanza.ServiceUnavailable, ""))
-		return
-	}
-	handle := d.Get
-	if st.Type == stanza.Set {
-		handle = d.Set
-	}
+	handle := s.handler(d, st)
 	if handle == nil {
-		s.bounce(st, stanza.NewError(stanza.FeatureNotImplemented, ""))
 		return
 	}
 	host := st.To.Domain()
@@ -285,6 +279,50 @@ func (s *Server) answer(g *generation, t *xmpp.Transit) {
 		return
 	}
 	handle(r)
+}
+
+// handler is the half of d that answers; nil when the request has been refused.
+func (s *Server) handler(d *xmpp.IQ, st *stanza.Stanza) func(*xmpp.Request) {
+	if d == nil {
+		s.bounce(st, stanza.NewError(stanza.ServiceUnavailable, ""))
+		return nil
+	}
+	handle := d.Get
+	if st.Type == stanza.Set {
+		handle = d.Set
+	}
+	if handle == nil {
+		s.bounce(st, stanza.NewError(stanza.FeatureNotImplemented, ""))
+	}
+	return handle
+}
+
+// place is the service at an address.
+func (s *Server) place(g *generation, to jid.JID) xmpp.Place {
+	places, err := xmpp.Places(g.disco.Services, s.hosts)
+	if err != nil {
+		s.t.Error(err)
+	}
+	return places[to.Domain()]
+}
+
+func (s *Server) toService(g *generation, t *xmpp.Transit, at xmpp.Place) {
+	st := t.Stanza
+	switch {
+	case at.Request(st):
+		space, local := st.PayloadName()
+		d := at.Service.IQ(space, local)
+		if d == nil {
+			d = g.iqs[iqKey{space, local, xmpp.ToService}]
+		}
+		if handle := s.handler(d, st); handle != nil {
+			handle(xmpp.NewServiceRequest(st, t.Session, at, s.log, s.reply))
+		}
+	case at.Service.Take != nil:
+		at.Service.Take(t, at)
+	case st.Kind != stanza.Presence:
+		s.bounce(st, stanza.NewError(stanza.ServiceUnavailable, ""))
+	}
 }
 
 // deliver is RFC 6121 section 8.5, as the real server reads it.

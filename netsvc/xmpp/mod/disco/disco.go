@@ -47,7 +47,7 @@ func (m *module) Setup(h xmpp.Host) error {
 		kind := strings.TrimSuffix(m.contacts[i].field, "-addresses")
 		o.Strings(&m.contacts[i].uris, kind, nil, "whom to write to about "+kind)
 	}
-	everywhere := xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost
+	everywhere := xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost | xmpp.ToService
 	h.IQ(xmpp.IQ{Space: disco.InfoSpace, Local: "query", To: everywhere, Get: m.info})
 	h.IQ(xmpp.IQ{Space: disco.ItemsSpace, Local: "query", To: everywhere, Get: m.items})
 	h.StreamFeature(m.streamFeature)
@@ -59,9 +59,12 @@ func (m *module) Setup(h xmpp.Host) error {
 	return nil
 }
 
-// scope is who is asked: the host, the asker's own account, or somebody else's.
+// scope is who is asked: a service, the host, the asker's own account, or somebody
+// else's.
 func scope(r *xmpp.Request) xmpp.Scope {
 	switch {
+	case r.Service != nil:
+		return xmpp.ToService
 	case r.Account == nil:
 		return xmpp.ToHost
 	case r.Session != nil && r.Session.Account() == r.Account:
@@ -102,6 +105,11 @@ func (m *module) answer(r *xmpp.Request) (info *disco.Info, bad *stanza.Error) {
 	node := r.Payload.Attr("node")
 	d := m.host.Disco()
 	switch n := d.Nodes[node]; {
+	case where == xmpp.ToService:
+		if node == "" {
+			info = m.describe(where, r.Host)
+			of(r.Service, info)
+		}
 	case node == "", where == xmpp.ToHost && node == capsNode+"#"+m.ver(r.Host):
 		info = m.describe(where, r.Host)
 	case n.Info != nil:
@@ -116,6 +124,21 @@ func (m *module) answer(r *xmpp.Request) (info *disco.Info, bad *stanza.Error) {
 		info.Node = node
 	}
 	return info, bad
+}
+
+// of adds what a service is and can do.
+func of(s *xmpp.Service, info *disco.Info) {
+	info.Identities = append(info.Identities, s.Identity)
+	info.Add(s.Features...)
+	for i := range s.IQs {
+		switch d := &s.IQs[i]; d.Feature {
+		case "":
+			info.Add(d.Space)
+		case "-":
+		default:
+			info.Add(d.Feature)
+		}
+	}
 }
 
 // describe gathers what the extensions declared for addresses of one kind.
@@ -151,9 +174,10 @@ func (m *module) items(r *xmpp.Request) {
 	d := m.host.Disco()
 	node := r.Payload.Attr("node")
 	answer := disco.Items{Node: node}
-	if node != "" {
+	switch where := scope(r); {
+	case node != "":
 		n, ok := d.Nodes[node]
-		if !ok || n.Items == nil {
+		if !ok || n.Items == nil || where == xmpp.ToService {
 			r.Refuse(stanza.ItemNotFound, "")
 			return
 		}
@@ -163,8 +187,12 @@ func (m *module) items(r *xmpp.Request) {
 			return
 		}
 		answer.Items = list
-	} else {
-		if scope(r) != xmpp.ToHost { // an account's items are its clients, XEP-0030 section 4.3
+	case where == xmpp.ToService:
+		if r.Service.Items != nil {
+			answer.Items = r.Service.Items(r)
+		}
+	default:
+		if where != xmpp.ToHost { // an account's items are its clients, XEP-0030 section 4.3
 			for _, s := range r.Account.Sessions() {
 				if s.Presence() != nil {
 					answer.Items = append(answer.Items, disco.Item{JID: s.JID()})
@@ -174,10 +202,26 @@ func (m *module) items(r *xmpp.Request) {
 		for _, f := range d.Items {
 			answer.Items = append(answer.Items, f(r)...)
 		}
+		if where == xmpp.ToHost {
+			answer.Items = append(answer.Items, m.services(r.Host)...)
+		}
 	}
 	w := xmlstream.NewWriter("jabber:client")
 	answer.Append(w, nil)
 	r.Result(w.Bytes())
+}
+
+// services are those that can be used at a host.
+func (m *module) services(host string) (list []disco.Item) {
+	places, _ := xmpp.Places(m.host.Disco().Services, []string{host})
+	for _, s := range m.host.Disco().Services {
+		for _, at := range places {
+			if at.Service == s && at.IsReady() {
+				list = append(list, disco.Item{JID: at.JID, Name: s.Identity.Name})
+			}
+		}
+	}
+	return list
 }
 
 // addresses is the form of XEP-0157. The administrators that the configuration

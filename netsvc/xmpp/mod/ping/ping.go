@@ -42,7 +42,7 @@ func (m *extension) Setup(h xmpp.Host) error {
 	o := h.Options().About("XMPP Ping.")
 	o.Duration(&m.interval, "interval", 5*time.Minute, "how long a client may be silent before it is pinged; 0 never pings").Between(0, 24*time.Hour)
 	o.Duration(&m.timeout, "timeout", 30*time.Second, "how long a pinged client has to show a sign of life").Between(time.Second, time.Hour)
-	h.IQ(xmpp.IQ{Space: space, Local: "ping", To: xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost, Get: m.pong})
+	h.IQ(xmpp.IQ{Space: space, Local: "ping", To: xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost | xmpp.ToService, Get: m.pong})
 	h.Hooks().Resumed.Add("ping", func(s xmpp.Session) { m.pinged.Set(s, time.Time{}) })
 	return nil
 }
