@@ -17,6 +17,7 @@ var Table = []Feature{
 	{"private", "xmpp.private", "linnet/netsvc/xmpp/mod/private", "settings and bookmarks of clients (XEP-0049)"},
 	{"register", "xmpp.register", "linnet/netsvc/xmpp/mod/register", "people make their accounts themselves (XEP-0077)"},
 	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions (RFC 6121)"},
+	{"snmp", "snmp", "linnet/netsvc/snmp", "SNMP agent for network management stations"},
 	{"time", "xmpp.time", "linnet/netsvc/xmpp/mod/time", "the server's time (XEP-0202)"},
 	{"vcard", "xmpp.vcard", "linnet/netsvc/xmpp/mod/vcard", "business cards and avatars (XEP-0054)"},
 	{"version", "xmpp.version", "linnet/netsvc/xmpp/mod/version", "the software's version (XEP-0092)"},

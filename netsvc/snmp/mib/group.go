@@ -132,6 +132,19 @@ const (
 	InconsistentName
 )
 
+// V1 returns the status that version 1 has for it (RFC 3584 section 4.4).
+func (s Status) V1() Status {
+	switch s {
+	case NoError, TooBig, NoSuchName, BadValue, ReadOnly, GenErr:
+		return s
+	case WrongValue, WrongEncoding, WrongType, WrongLength, InconsistentValue:
+		return BadValue
+	case NoAccess, NotWritable, NoCreation, InconsistentName, AuthorizationError:
+		return NoSuchName
+	}
+	return GenErr
+}
+
 // Object is one scalar or column, for those who list what there is.
 type Object struct {
 	Group    string

@@ -11,7 +11,7 @@ import (
 // use.
 type Tree struct {
 	groups []Group
-	nodes  []node
+	nodes  []*node
 }
 
 type node struct {
@@ -34,7 +34,7 @@ func NewTree(groups ...Group) (*Tree, error) {
 				errs = append(errs, fmt.Errorf("%s: %s has no value or kind", g.Name, s.Name))
 				continue
 			}
-			t.nodes = append(t.nodes, node{s.OID, i, s.Name, scalarNode{s}})
+			t.nodes = append(t.nodes, &node{s.OID, i, s.Name, scalarNode{s}})
 		}
 		for n := range g.Tables {
 			table := &g.Tables[n]
@@ -42,10 +42,10 @@ func NewTree(groups ...Group) (*Tree, error) {
 				errs = append(errs, fmt.Errorf("%s: %w", g.Name, err))
 				continue
 			}
-			t.nodes = append(t.nodes, node{table.Entry, i, table.Name, &tableNode{Table: table}})
+			t.nodes = append(t.nodes, &node{table.Entry, i, table.Name, &tableNode{Table: table}})
 		}
 		for _, s := range g.Subtrees {
-			t.nodes = append(t.nodes, node{s.OID, i, s.Name, s.Handler})
+			t.nodes = append(t.nodes, &node{s.OID, i, s.Name, s.Handler})
 		}
 	}
 	sort.SliceStable(t.nodes, func(a, b int) bool { return t.nodes[a].oid.Compare(t.nodes[b].oid) < 0 })
@@ -90,6 +90,12 @@ func (t *Tree) Objects() []Object {
 			for _, c := range h.Columns {
 				list = append(list, Object{Group: group, Table: n.name, Name: c.Name, OID: n.oid.With(c.ID), Kind: c.Kind, Writable: h.Table.Set != nil})
 			}
+		case *filter:
+			if l, ok := h.inner.(*tableNode); ok {
+				for _, c := range l.Columns {
+					list = append(list, Object{Group: group, Table: n.name, Name: c.Name, OID: n.oid.With(c.ID), Kind: c.Kind, Writable: l.Table.Set != nil})
+				}
+			}
 		case Lister:
 			for _, o := range h.Objects() {
 				o.Group = group
@@ -125,7 +131,7 @@ func (t *Tree) Get(r *Request, name OID) Value {
 		return Exceptional(NoSuchObject)
 	}
 	r.hint = at
-	n := &t.nodes[at]
+	n := t.nodes[at]
 	v := n.handler.Get(r, name[len(n.oid):])
 	if v.IsNone() {
 		return Exceptional(NoSuchInstance)
@@ -144,7 +150,7 @@ func (t *Tree) Next(r *Request, name, dst OID) (OID, Value) {
 		at++
 	}
 	for ; at < len(t.nodes); at, rest = at+1, nil {
-		n := &t.nodes[at]
+		n := t.nodes[at]
 		next, v := n.handler.Next(r, rest, append(dst[:0], n.oid...))
 		if v.IsNone() || v.kind.Exception() {
 			continue
@@ -164,7 +170,7 @@ func (t *Tree) Test(r *Request, name OID, v Value) (Change, Status) {
 	if at < 0 || !name.HasPrefix(t.nodes[at].oid) {
 		return Change{}, NotWritable
 	}
-	n := &t.nodes[at]
+	n := t.nodes[at]
 	if w, ok := n.handler.(Writer); ok {
 		return w.Test(r, name[len(n.oid):], v)
 	}

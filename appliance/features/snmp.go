@@ -1,0 +1,5 @@
+//go:build !omit_snmp
+
+package features
+
+import _ "linnet/netsvc/snmp"
