@@ -25,7 +25,10 @@ import (
 )
 
 // stopTime is how long a graceful end may take; what is not done by then is done by the next start.
-const stopTime = 4500 * time.Millisecond
+const stopTime = 4 * time.Second
+
+// flushTime is how long the end waits until the log is written.
+const flushTime = 500 * time.Millisecond
 
 // Options say what a node is made of. The zero value is a node of all registered services, with its data in
 // the default directory.
@@ -143,6 +146,7 @@ func (a *Appliance) Start(ctx context.Context) (err error) {
 			for _, u := range slices.Backward(undo) {
 				u()
 			}
+			a.FlushLog()
 		}
 	}()
 	if a.store, err = store.Open(a.storeOptions(g)); err != nil {
@@ -239,13 +243,18 @@ func (a *Appliance) Reload() error {
 	if !a.running {
 		return errors.New("the appliance does not run")
 	}
-	err := a.reload(context.Background())
-	if err != nil {
-		a.log.Error("configuration not reloaded", "cause", err)
+	if err := a.reload(context.Background()); err != nil {
 		return err
 	}
 	a.log.Info("configuration reloaded", "count", len(config.Changed(config.NewSchema(), a.Schema())))
 	return nil
+}
+
+// Hangup is Reload where nobody but the log can be told: for the signal.
+func (a *Appliance) Hangup() {
+	if err := a.Reload(); err != nil {
+		a.log.Error("configuration not reloaded", "cause", err)
+	}
 }
 
 func (a *Appliance) reload(ctx context.Context) error {
@@ -317,8 +326,13 @@ func (a *Appliance) Close() error {
 	a.control.Close()
 	err = errors.Join(err, a.store.Close())
 	a.log.Info("stopped", "took", time.Since(begin))
+	a.FlushLog()
 	return err
 }
+
+// FlushLog waits for who reads the log: for the last moment of a program, since what waits then is lost. It takes no
+// longer than half a second.
+func (a *Appliance) FlushLog() { a.journal.Flush(flushTime) }
 
 // end asks Run to end. The first to ask decides how.
 func (a *Appliance) end(reason string, restart bool) {

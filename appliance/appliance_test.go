@@ -255,6 +255,34 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// What keeps a reload from happening is said once: to who asked for it or, where that
+// was a signal or a command, in one line of the log.
+func TestFailedReloadIsSaidOnce(t *testing.T) {
+	n := startNode(t, "")
+	n.write("[alpha]\nwrod = 'x'")
+	for _, tc := range []struct {
+		name   string
+		reload func()
+		lines  int
+	}{
+		{"a caller", func() { n.Reload() }, 0},
+		{"a signal", func() { n.Hangup() }, 1},
+		{"a command", func() { n.run("reload") }, 1},
+	} {
+		before := n.journal.Next()
+		tc.reload()
+		count := 0
+		for _, l := range n.journal.Last(1000) {
+			if l.Number >= before && strings.Contains(l.Text, "wrod") {
+				count++
+			}
+		}
+		if count != tc.lines {
+			t.Errorf("%s: %d lines in the log, not %d", tc.name, count, tc.lines)
+		}
+	}
+}
+
 // A socket of datagrams is kept over reloads and panics, and shares its port with one of streams.
 func TestPackets(t *testing.T) {
 	n := startNode(t, "[beta]\npackets = [\"127.0.0.1:0\"]")

@@ -177,6 +177,7 @@ func (b *base) metrics(m *metric.Section) {
 	if a.sockets.panics == nil { // the first generation; the later ones get the same counter
 		a.sockets.panics = panics
 	}
+	m.CounterFunc(metric.Desc{Name: "logDropped", Help: "Lines of the log that standard error was too slow for."}, a.journal.Dropped)
 	m.Info(metric.Desc{Name: "version", Help: "Version of the program."}, func() string { return a.opts.Version })
 	m.GaugesFunc(metric.Desc{Name: "serviceUp", Help: "Whether a service runs: 1 or 0.", Labels: []string{"service"}}, b.up)
 	m.GaugeFunc(metric.Desc{Name: "uptime", Unit: metric.Seconds, Help: "Time since the program started."},

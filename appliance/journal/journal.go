@@ -1,7 +1,7 @@
 // Package journal is where log lines go: to a writer, and to a ring in memory that `linnet ctl log show`
 // reads on a device that has no disk to log to.
 //
-// It owns the level and the ring. What may stand in a line is a house rule: the message is the
+// It owns the level, the ring, and the queue in front of the writer (writer.go). What may stand in a line is a house rule: the message is the
 // event in a few words, everything else is an attribute under one of Keys, contents of stanzas never appear,
 // addresses of people appear at the level debug only (the audit of commands excepted), and secrets have
 // types that print stars.
@@ -12,6 +12,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"linnet/netsvc/log"
 )
@@ -38,9 +39,9 @@ const (
 type Journal struct {
 	level atomic.Int32 // a log.Level
 	log   *log.Logger
+	out   *writer // nil: to nobody
 
 	mu    sync.Mutex
-	out   io.Writer
 	lines []Line
 	size  int
 	next  uint64        // number of the next line
@@ -53,11 +54,32 @@ type Line struct {
 	Text   string // without line feed
 }
 
-// New returns a Journal that writes to out as well, unless that is nil.
+// New returns a Journal that writes to out as well, unless that is nil. What out
+// has not taken when the program ends is lost without a Flush.
 func New(out io.Writer) *Journal {
-	j := &Journal{out: out}
+	j := new(Journal)
+	if out != nil {
+		j.out = &writer{out: out}
+	}
 	j.log = log.New(sink{j})
 	return j
+}
+
+// Flush waits until every line has been written, but no longer than d.
+func (j *Journal) Flush(d time.Duration) {
+	if j.out != nil {
+		j.out.flush(d)
+	}
+}
+
+// Dropped returns how many lines out was too slow for. The ring has them.
+func (j *Journal) Dropped() uint64 {
+	if j.out == nil {
+		return 0
+	}
+	j.out.mu.Lock()
+	defer j.out.mu.Unlock()
+	return j.out.dropped
 }
 
 // Log returns the logger whose lines the Journal gets.
@@ -87,8 +109,15 @@ type sink struct{ j *Journal }
 
 func (s sink) Enabled(l log.Level) bool { return int32(l) >= s.j.level.Load() }
 
-func (s sink) Line(_ log.Level, b []byte) {
-	j := s.j
+func (s sink) Line(l log.Level, b []byte) {
+	if s.j.line(l, b) {
+		s.j.out.await() // with no lock held
+	}
+}
+
+// line adds a line to the ring and to what is written, in the same order. wait says
+// that it should be waited for.
+func (j *Journal) line(l log.Level, b []byte) (wait bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	text := b
@@ -106,9 +135,7 @@ func (s sink) Line(_ log.Level, b []byte) {
 		close(j.more)
 		j.more = nil
 	}
-	if j.out != nil {
-		_, _ = j.out.Write(append(b, '\n')) // a log that cannot be written must not stop the program
-	}
+	return j.out != nil && j.out.add(l, append(b, '\n'))
 }
 
 // Last returns the newest lines, at most n.

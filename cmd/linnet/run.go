@@ -103,14 +103,18 @@ func run(args []string) int {
 	go func() {
 		for s := range signals {
 			if s == syscall.SIGHUP {
-				_ = a.Reload() // what is wrong is in the log
+				a.Hangup()
 				continue
 			}
 			if ctx.Err() != nil {
+				a.FlushLog()
 				os.Exit(exitFailed) // asked twice
 			}
 			cancel()
-			time.AfterFunc(stopTime, func() { os.Exit(exitFailed) })
+			time.AfterFunc(stopTime, func() {
+				a.FlushLog()
+				os.Exit(exitFailed)
+			})
 		}
 	}()
 	err = a.Run(ctx)

@@ -112,6 +112,7 @@ var Metrics = [...]Row{
 	{"flashUsed", Gauge32},
 	{"events", Counter64},
 	{"eventsNow", Gauge32},
+	{"logDropped", Counter64},
 }
 
 // Events is the table of notifications. Append only.
