@@ -13,6 +13,7 @@ var Table = []Feature{
 	{"last", "xmpp.last", "linnet/netsvc/xmpp/mod/last", "when somebody was last there (XEP-0012)"},
 	{"offline", "xmpp.offline", "linnet/netsvc/xmpp/mod/offline", "messages wait for those who are not there (XEP-0160)"},
 	{"ping", "xmpp.ping", "linnet/netsvc/xmpp/mod/ping", "pings, and noticing clients that went away (XEP-0199)"},
+	{"portmap", "portmap", "linnet/netsvc/portmap", "ports opened at the router in front: PCP, NAT-PMP, UPnP"},
 	{"presence", "xmpp.presence", "linnet/netsvc/xmpp/mod/presence", "presence broadcasts and probes (RFC 6121)"},
 	{"private", "xmpp.private", "linnet/netsvc/xmpp/mod/private", "settings and bookmarks of clients (XEP-0049)"},
 	{"register", "xmpp.register", "linnet/netsvc/xmpp/mod/register", "people make their accounts themselves (XEP-0077)"},

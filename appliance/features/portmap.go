@@ -1,0 +1,5 @@
+//go:build !omit_portmap
+
+package features
+
+import _ "linnet/netsvc/portmap"
