@@ -75,11 +75,13 @@ func (s *Events) Watch(f func(Event)) (stop func()) {
 	w := &watcher{f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watchers = append(slices.Clone(s.watchers), w) // who tells has the old list
+	s.watchers = append(s.watchers[:len(s.watchers):len(s.watchers)], w) // who tells has the old list
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.watchers = slices.DeleteFunc(slices.Clone(s.watchers), func(o *watcher) bool { return o == w })
+		if i := slices.Index(s.watchers, w); i >= 0 {
+			s.watchers = append(s.watchers[:i:i], s.watchers[i+1:]...)
+		}
 	}
 }
 
@@ -112,7 +114,7 @@ func (s *Events) Now() (list []Event) {
 func (s *Events) Past() []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.past)
+	return append([]Event(nil), s.past...)
 }
 
 // Counts shows how often each kind was raised since the program started, and how many of its states are now.
@@ -135,10 +137,10 @@ func (s *Events) queueUp(e Event) {
 	s.number++
 	e.Number = s.number
 	if s.past = append(s.past, e); len(s.past) > maxPast {
-		s.past = slices.Delete(s.past, 0, 1)
+		s.past = s.past[1:]
 	}
 	if s.queue = append(s.queue, e); len(s.queue) > maxQueue {
-		s.queue = slices.Delete(s.queue, 0, 1)
+		s.queue = s.queue[1:]
 		s.dropped++
 	}
 	if !s.telling {
@@ -152,7 +154,7 @@ func (s *Events) tellAll() {
 	s.mu.Lock()
 	for len(s.queue) > 0 {
 		e := s.queue[0]
-		s.queue = slices.Delete(s.queue, 0, 1)
+		s.queue = s.queue[1:]
 		list, logger, dropped := s.watchers, s.find(e.Desc.Name).log, s.dropped
 		s.dropped = 0
 		s.mu.Unlock()

@@ -10,54 +10,57 @@ import (
 const other = "other"
 
 // table is a metric with labels: one cell per combination of label values. Its mutex guards the map
-// only; the cells are atomics, and their users keep the pointer instead of asking again.
-type table[T any] struct {
-	mu    sync.Mutex
+// only; the cells are atomics, and their users keep the pointer instead of asking again. It does not know the
+// type of its cells: the same code three times would cost 4 KB of flash.
+type table struct {
+	fresh func() any
 	width int
 	max   int
-	rows  map[string]*row[T]
-	over  *row[T] // the row "other", made when it is first needed
+
+	mu   sync.Mutex
+	rows map[string]*row
+	over *row // the row "other", made when it is first needed
 }
 
-type row[T any] struct {
+type row struct {
 	labels []string
-	cell   T
+	cell   any
 }
 
-func newTable[T any](d *Desc) *table[T] {
+func newTable(d *Desc, fresh func() any) *table {
 	limit := d.MaxRows
 	if limit == 0 {
 		limit = defaultMax
 	}
-	return &table[T]{width: len(d.Labels), max: limit, rows: make(map[string]*row[T])}
+	return &table{fresh: fresh, width: len(d.Labels), max: limit, rows: make(map[string]*row)}
 }
 
 // with returns the cell for these label values: missing ones are empty, surplus ones ignored.
-func (t *table[T]) with(values []string) *T {
+func (t *table) with(values []string) any {
 	labels := make([]string, t.width)
 	copy(labels, values)
 	key := strings.Join(labels, "\x00")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.rows[key]; r != nil {
-		return &r.cell
+		return r.cell
 	}
 	if len(t.rows) < t.max {
-		r := &row[T]{labels: labels}
+		r := &row{labels, t.fresh()}
 		t.rows[key] = r
-		return &r.cell
+		return r.cell
 	}
 	if t.over == nil {
 		for i := range labels {
 			labels[i] = other
 		}
-		t.over = &row[T]{labels: labels}
+		t.over = &row{labels, t.fresh()}
 	}
-	return &t.over.cell
+	return t.over.cell
 }
 
 // remove forgets a row, so that its place can be taken by another.
-func (t *table[T]) remove(values []string) {
+func (t *table) remove(values []string) {
 	labels := make([]string, t.width)
 	copy(labels, values)
 	t.mu.Lock()
@@ -66,15 +69,15 @@ func (t *table[T]) remove(values []string) {
 }
 
 // list returns the rows as they are now, sorted by their labels, "other" last.
-func (t *table[T]) list() []*row[T] {
+func (t *table) list() []*row {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	keys := make([]string, 0, len(t.rows)) // sorted as texts: a sort for each kind of row would cost 7 KB of flash
+	keys := make([]string, 0, len(t.rows))
 	for key := range t.rows {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	list := make([]*row[T], 0, len(keys)+1)
+	list := make([]*row, 0, len(keys)+1)
 	for _, key := range keys {
 		list = append(list, t.rows[key])
 	}
@@ -85,29 +88,29 @@ func (t *table[T]) list() []*row[T] {
 }
 
 // Counters is a table of counters. Safe for concurrent use.
-type Counters struct{ *table[Counter] }
+type Counters struct{ *table }
 
 // With returns the counter for these label values, in the order of Desc.Labels. It takes a lock: keep
 // the counter where it is used often.
-func (c *Counters) With(values ...string) *Counter { return c.with(values) }
+func (c *Counters) With(values ...string) *Counter { return c.with(values).(*Counter) }
 
 // Remove forgets the row of these label values; who still holds its counter counts for nobody.
 func (c *Counters) Remove(values ...string) { c.remove(values) }
 
 // Gauges is a table of gauges. Safe for concurrent use.
-type Gauges struct{ *table[Gauge] }
+type Gauges struct{ *table }
 
 // With returns the gauge for these label values; see Counters.With.
-func (g *Gauges) With(values ...string) *Gauge { return g.with(values) }
+func (g *Gauges) With(values ...string) *Gauge { return g.with(values).(*Gauge) }
 
 // Remove forgets the row of these label values.
 func (g *Gauges) Remove(values ...string) { g.remove(values) }
 
 // Timers is a table of timers. Safe for concurrent use.
-type Timers struct{ *table[Timer] }
+type Timers struct{ *table }
 
 // With returns the timer for these label values; see Counters.With.
-func (t *Timers) With(values ...string) *Timer { return t.with(values) }
+func (t *Timers) With(values ...string) *Timer { return t.with(values).(*Timer) }
 
 // Remove forgets the row of these label values.
 func (t *Timers) Remove(values ...string) { t.remove(values) }

@@ -81,37 +81,37 @@ func (s *Section) Name() string { return s.name }
 // Counter declares a metric that only grows.
 func (s *Section) Counter(d Desc) *Counter {
 	d.Kind = KindCounter
-	return declare(s, d, false, func(*Desc) *Counter { return new(Counter) }, walkCounter)
+	return s.declare(d, false, func(*Desc) any { return new(Counter) }, walkCounter).(*Counter)
 }
 
 // Gauge declares a level that the service sets.
 func (s *Section) Gauge(d Desc) *Gauge {
 	d.Kind = KindGauge
-	return declare(s, d, false, func(*Desc) *Gauge { return new(Gauge) }, walkGauge)
+	return s.declare(d, false, func(*Desc) any { return new(Gauge) }, walkGauge).(*Gauge)
 }
 
 // Timer declares a gathering of durations.
 func (s *Section) Timer(d Desc) *Timer {
 	d.Kind = KindTime
-	return declare(s, d, false, func(*Desc) *Timer { return new(Timer) }, walkTimer)
+	return s.declare(d, false, func(*Desc) any { return new(Timer) }, walkTimer).(*Timer)
 }
 
 // Counters declares a table of counters; d.Labels must not be empty.
 func (s *Section) Counters(d Desc) *Counters {
 	d.Kind = KindCounter
-	return declare(s, d, true, func(d *Desc) *Counters { return &Counters{newTable[Counter](d)} }, walkCounters)
+	return s.declare(d, true, func(d *Desc) any { return &Counters{newTable(d, func() any { return new(Counter) })} }, walkCounters).(*Counters)
 }
 
 // Gauges declares a table of gauges; d.Labels must not be empty.
 func (s *Section) Gauges(d Desc) *Gauges {
 	d.Kind = KindGauge
-	return declare(s, d, true, func(d *Desc) *Gauges { return &Gauges{newTable[Gauge](d)} }, walkGauges)
+	return s.declare(d, true, func(d *Desc) any { return &Gauges{newTable(d, func() any { return new(Gauge) })} }, walkGauges).(*Gauges)
 }
 
 // Timers declares a table of timers; d.Labels must not be empty.
 func (s *Section) Timers(d Desc) *Timers {
 	d.Kind = KindTime
-	return declare(s, d, true, func(d *Desc) *Timers { return &Timers{newTable[Timer](d)} }, walkTimers)
+	return s.declare(d, true, func(d *Desc) any { return &Timers{newTable(d, func() any { return new(Timer) })} }, walkTimers).(*Timers)
 }
 
 // CounterFunc declares a counter that read returns, for what is counted elsewhere already. read is
@@ -203,35 +203,35 @@ func (s *Section) add(e *entry) bool {
 	return true
 }
 
-// declare finds the cell of that name from an earlier generation or makes it.
-func declare[T any](s *Section, d Desc, labelled bool, make func(*Desc) *T, walk func(*T, func(Sample) bool, Sample) bool) *T {
+// reader shows a cell, or the rows of one.
+type reader func(cell any, emit func(Sample) bool, s Sample) bool
+
+// declare finds the cell of that name from an earlier generation or makes it. What type it has follows from the
+// kind of metric and from whether there are labels.
+func (s *Section) declare(d Desc, labelled bool, fresh func(*Desc) any, walk reader) any {
 	if labelled != (len(d.Labels) > 0) {
 		s.fail(fmt.Errorf("metric %s: a table needs labels, a single value has none", d.Name))
-		return make(&d)
+		return fresh(&d)
 	}
 	e := &entry{desc: d, section: s.name}
 	set := s.g.set
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	old := set.cells[d.Name]
-	cell, ok := (*T)(nil), false
-	if old != nil {
-		if cell, ok = old.cell.(*T); ok && !old.desc.same(&d) {
-			ok = false
-		}
-		if !ok {
-			s.fail(fmt.Errorf("metric %s was declared before with another shape", d.Name))
-			return make(&d)
-		}
-	} else {
-		cell = make(&d)
+	switch {
+	case old == nil:
+		e.cell = fresh(&d)
+	case !old.desc.same(&d):
+		s.fail(fmt.Errorf("metric %s was declared before with another shape", d.Name))
+		return fresh(&d)
+	default:
+		e.cell = old.cell
 	}
-	e.cell = cell
-	e.walk = func(emit func(Sample) bool, sample Sample) bool { return walk(cell, emit, sample) }
+	e.walk = func(emit func(Sample) bool, sample Sample) bool { return walk(e.cell, emit, sample) }
 	if s.add(e) && old == nil {
 		set.cells[d.Name] = e
 	}
-	return cell
+	return e.cell
 }
 
 // Sample is one value that Walk shows: a metric without labels or one row of a table.
@@ -264,37 +264,38 @@ func (s *Set) Walk(emit func(Sample) bool, names ...string) {
 	}
 }
 
-func walkCounter(c *Counter, emit func(Sample) bool, s Sample) bool {
-	s.Value = int64(c.Value())
+func walkCounter(cell any, emit func(Sample) bool, s Sample) bool {
+	s.Value = int64(cell.(*Counter).Value())
 	return emit(s)
 }
 
-func walkGauge(g *Gauge, emit func(Sample) bool, s Sample) bool {
-	s.Value = g.Value()
+func walkGauge(cell any, emit func(Sample) bool, s Sample) bool {
+	s.Value = cell.(*Gauge).Value()
 	return emit(s)
 }
 
-func walkTimer(t *Timer, emit func(Sample) bool, s Sample) bool {
+func walkTimer(cell any, emit func(Sample) bool, s Sample) bool {
+	t := cell.(*Timer)
 	s.Count, s.Sum, s.Max = t.Count(), t.Sum(), t.Max()
 	return emit(s)
 }
 
-func walkCounters(c *Counters, emit func(Sample) bool, s Sample) bool {
-	return walkRows(c.table, walkCounter, emit, s)
+func walkCounters(cell any, emit func(Sample) bool, s Sample) bool {
+	return cell.(*Counters).walk(walkCounter, emit, s)
 }
 
-func walkGauges(g *Gauges, emit func(Sample) bool, s Sample) bool {
-	return walkRows(g.table, walkGauge, emit, s)
+func walkGauges(cell any, emit func(Sample) bool, s Sample) bool {
+	return cell.(*Gauges).walk(walkGauge, emit, s)
 }
 
-func walkTimers(t *Timers, emit func(Sample) bool, s Sample) bool {
-	return walkRows(t.table, walkTimer, emit, s)
+func walkTimers(cell any, emit func(Sample) bool, s Sample) bool {
+	return cell.(*Timers).walk(walkTimer, emit, s)
 }
 
-func walkRows[T any](t *table[T], walk func(*T, func(Sample) bool, Sample) bool, emit func(Sample) bool, s Sample) bool {
+func (t *table) walk(walk reader, emit func(Sample) bool, s Sample) bool {
 	for _, r := range t.list() {
 		s.Labels = r.labels
-		if !walk(&r.cell, emit, s) {
+		if !walk(r.cell, emit, s) {
 			return false
 		}
 	}

@@ -3,7 +3,6 @@ package watch
 import (
 	"os"
 	"runtime"
-	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
 	"time"
@@ -22,7 +21,7 @@ func (p *service) metrics(m *metric.Section) {
 
 	m.GaugesFunc(metric.Desc{Name: "memoryClass", Unit: metric.Bytes, Help: "Memory by what it is for.", Labels: []string{"class"}}, memoryClasses)
 	m.GaugeFunc(metric.Desc{Name: "goroutines", Help: "Goroutines."}, func() int64 { return int64(runtime.NumGoroutine()) })
-	m.TimerFunc(metric.Desc{Name: "gcPause", Help: "Pauses for the collector; the longest is that of the newest 256."}, collections)
+	m.TimerFunc(metric.Desc{Name: "gcPause", Help: "Pauses of the program for the collector, as exact as the runtime tells."}, pauses)
 	m.CountersFunc(metric.Desc{Name: "cpuTime", Unit: metric.Milliseconds, Help: "Time of processors that the program used.", Labels: []string{"mode"}}, cpu)
 	m.GaugeFunc(metric.Desc{Name: "descriptors", Help: "Files and sockets that are open."}, descriptors)
 
@@ -88,11 +87,11 @@ var classes = [...]string{
 // memoryClasses splits the memory of the program: for objects, and for all else (stacks, the runtime), each with what
 // is in use and what is taken from the system.
 func memoryClasses(row rows) {
-	var samples [len(classes)]metrics.Sample
+	samples := make([]metrics.Sample, len(classes)) // an array would bring code to compare it
 	for i := range samples {
 		samples[i].Name = classes[i]
 	}
-	metrics.Read(samples[:])
+	metrics.Read(samples)
 	var v [len(classes)]int64
 	for i := range samples {
 		if samples[i].Value.Kind() == metrics.KindUint64 { // a later Go may drop a name
@@ -107,10 +106,23 @@ func memoryClasses(row rows) {
 	row(rest, "otherTotal")
 }
 
-func collections() (count uint64, sum, longest time.Duration) {
-	s := debug.GCStats{PauseQuantiles: make([]time.Duration, 5)}
-	debug.ReadGCStats(&s)
-	return uint64(s.NumGC), s.PauseTotal, s.PauseQuantiles[4]
+// pauses reads the runtime's histogram: the sum counts each pause as the least of its class, the longest is the
+// least of the highest class. (debug.ReadGCStats knows better and brings 11 KB of code.)
+func pauses() (count uint64, sum, longest time.Duration) {
+	sample := []metrics.Sample{{Name: "/sched/pauses/total/gc:seconds"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindFloat64Histogram {
+		return 0, 0, 0
+	}
+	h := sample[0].Value.Float64Histogram()
+	for i, n := range h.Counts {
+		if n > 0 {
+			longest = time.Duration(max(h.Buckets[i], 0) * 1e9) // the lowest bound is minus infinity
+			count += n
+			sum += time.Duration(n) * longest
+		}
+	}
+	return count, sum, longest
 }
 
 func cpu(row rows) {
