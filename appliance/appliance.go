@@ -373,8 +373,20 @@ func (a *Appliance) Bound() []Bound { return a.sockets.bound(a.current.Load()) }
 func (a *Appliance) Site() *module.Site { return a.current.Load().site }
 
 // Host returns a Host for what stands above the services: an assembly in one process that wants the live state
-// of a service, by that service's own accessor. Nothing may be declared on it. Only after Start.
-func (a *Appliance) Host() module.Runtime { return &runtime{a: a, g: a.current.Load()} }
+// of a service, by that service's own accessor. Nothing may be declared on it. Before Start the live state is what
+// declarations made.
+func (a *Appliance) Host() module.Runtime { return &runtime{a: a, g: a.generation()} }
+
+// Declared returns what the services declared, for those who write it down: the reference, the MIB.
+func (a *Appliance) Declared() *module.Declared { return a.generation().declared }
+
+// generation returns the one that is current, or would be.
+func (a *Appliance) generation() *generation {
+	if g := a.current.Load(); g != nil {
+		return g
+	}
+	return a.first
+}
 
 // device is the Appliance as its commands see it.
 type device Appliance
