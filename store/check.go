@@ -98,6 +98,11 @@ func readMeta(r io.ReaderAt) (meta, error) {
 //
 // The file must not be written to meanwhile. progress, which may be nil, gets the bytes checked of the bytes in use.
 func Check(path string, progress func(done, total int64)) error {
+	return checkUntil(path, nil, progress)
+}
+
+// checkUntil is Check and ends, with any error, when stop is closed.
+func checkUntil(path string, stop <-chan struct{}, progress func(done, total int64)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -107,7 +112,20 @@ func Check(path string, progress func(done, total int64)) error {
 	if err != nil {
 		return err
 	}
-	return checkPages(f, info.Size(), progress)
+	return checkPages(&until{f, stop}, info.Size(), progress)
+}
+
+// until reads a file until stop is closed.
+type until struct {
+	io.ReaderAt
+	stop <-chan struct{}
+}
+
+func (u *until) ReadAt(p []byte, off int64) (int, error) {
+	if stopped(u.stop) {
+		return 0, ErrClosed
+	}
+	return u.ReaderAt.ReadAt(p, off)
 }
 
 func checkPages(r io.ReaderAt, size int64, progress func(done, total int64)) error {

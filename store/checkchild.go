@@ -58,19 +58,36 @@ func guard(fn func() error) (err error) {
 }
 
 // check checks the file in a child process where Options.CheckCommand names one, else here. A child that could not be
-// started, or was killed from outside, says nothing about the file: the check is then made here.
-func (s *Store) check(path string) error {
+// started, or was killed from outside, says nothing about the file: the check is then made here. When stop is closed,
+// which may be nil, the check ends with ErrClosed.
+func (s *Store) check(path string, stop <-chan struct{}) error {
 	if len(s.opt.CheckCommand) > 0 {
-		if verdict, err := s.checkInChild(path); err == nil {
+		verdict, err := s.checkInChild(path, stop)
+		switch {
+		case stopped(stop):
+			return ErrClosed
+		case err == nil:
 			return verdict
-		} else {
-			s.log.Warn("store check runs in this process", "cause", err)
 		}
+		s.log.Warn("store check runs in this process", "cause", err)
 	}
-	return Check(path, s.opt.CheckProgress)
+	err := checkUntil(path, stop, s.opt.CheckProgress)
+	if stopped(stop) {
+		return ErrClosed
+	}
+	return err
 }
 
-func (s *Store) checkInChild(path string) (verdict, err error) {
+func stopped(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Store) checkInChild(path string, stop <-chan struct{}) (verdict, err error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -83,6 +100,15 @@ func (s *Store) checkInChild(path string) (verdict, err error) {
 		return nil, err
 	}
 	stall := time.AfterFunc(checkStall, func() { child.Kill() })
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		select {
+		case <-stop:
+			child.Kill()
+		case <-ended:
+		}
+	}()
 	said := ""
 	for in := bufio.NewScanner(r); in.Scan(); {
 		stall.Reset(checkStall)

@@ -66,3 +66,6 @@ func CheckBytes(b []byte) error { return checkPages(bytes.NewReader(b), int64(le
 
 // FirstSnapshot is when the first snapshot after a start at now would be.
 func (s *Store) FirstSnapshot(now time.Time) time.Duration { return s.firstSnapshot(now) }
+
+// Closing is closed when Close begins.
+func (s *Store) Closing() <-chan struct{} { return s.closing }

@@ -166,7 +166,7 @@ func (f *file) tryReopen(check bool) error {
 		return openHandle(f.path, s.opt, f.readOnly())
 	})
 	if err == nil && check {
-		err = s.check(f.path)
+		err = s.check(f.path, nil)
 	}
 	if err != nil && !f.durable {
 		return f.renew()

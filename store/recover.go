@@ -91,7 +91,7 @@ func (s *Store) openMain() error {
 
 func (s *Store) timedCheck(path string) error {
 	began := time.Now()
-	err := s.check(path)
+	err := s.check(path, nil)
 	s.report.CheckTime += time.Since(began)
 	return err
 }
@@ -247,7 +247,7 @@ func (s *Store) admitCache() error {
 		return err
 	}
 	if !m.clean() {
-		if err := s.check(s.cache.path); err != nil {
+		if err := s.check(s.cache.path, nil); err != nil {
 			return err
 		}
 		if !s.sameBoot() {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -17,7 +16,7 @@ import (
 )
 
 // Backup writes a copy of linnet.db, as it is now, to w while the store goes on: a file that Restore takes. It reads the
-// file once; while it lasts, pages freed by later commits cannot be used again.
+// file once; while it lasts, pages freed by later commits cannot be used again. Close ends it with ErrClosed.
 func (s *Store) Backup(w io.Writer) error {
 	f := s.main
 	f.dbMu.RLock()
@@ -33,7 +32,7 @@ func (s *Store) Backup(w io.Writer) error {
 		return err
 	}
 	defer tx.Rollback()
-	_, err = tx.WriteTo(&interruptible{w, &f.exchanging})
+	_, err = tx.WriteTo(&interruptible{w, f})
 	return err
 }
 
@@ -42,11 +41,14 @@ var errInterrupted = errors.New("store: the backup was interrupted, the file had
 
 type interruptible struct {
 	io.Writer
-	stop *atomic.Bool
+	file *file
 }
 
 func (w *interruptible) Write(p []byte) (int, error) {
-	if w.stop.Load() {
+	switch {
+	case w.file.store.closed.Load():
+		return 0, ErrClosed
+	case w.file.exchanging.Load():
 		return 0, errInterrupted
 	}
 	return w.Writer.Write(p)
@@ -80,7 +82,9 @@ func (sn *snapshotter) start(s *Store) {
 		}
 		defer sn.running.Done()
 		if commits := s.main.readStats().Commits; commits != sn.commits {
-			if _, err := s.Snapshot(); err != nil {
+			if _, err := s.Snapshot(); errors.Is(err, ErrClosed) {
+				return
+			} else if err != nil {
 				s.log.Error("store snapshot failed", "cause", err)
 			} else {
 				sn.commits = commits
@@ -115,7 +119,7 @@ func (sn *snapshotter) stop() {
 }
 
 // Snapshot keeps a copy of linnet.db beside it and removes the oldest ones beyond Options.SnapshotKeep. The copy is
-// checked before: a damaged one must never push out a good one.
+// checked before: a damaged one must never push out a good one. Close ends it with ErrClosed.
 func (s *Store) Snapshot() (Snapshot, error) {
 	s.snapshots.mu.Lock()
 	defer s.snapshots.mu.Unlock()
@@ -139,7 +143,7 @@ func (s *Store) Snapshot() (Snapshot, error) {
 		err = writeFile(temp, s.Backup)
 	}
 	if err == nil {
-		err = s.check(temp)
+		err = s.check(temp, s.closing)
 		if errors.Is(err, ErrDamaged) {
 			s.suspectDamage(err)
 		}

@@ -263,3 +263,85 @@ func TestFirstSnapshot(t *testing.T) {
 		}
 	}
 }
+
+// writerFunc is an io.Writer.
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// Close waits neither for a backup whose reader takes his time nor for a snapshot and
+// its check, and nothing half done is left of them.
+func TestCloseEndsSnapshots(t *testing.T) {
+	closed := make(chan error)
+	end := func(s *store.Store) { // begins to close it
+		go func() { closed <- s.Close() }()
+		<-s.Closing()
+	}
+	for _, tc := range []struct {
+		name string
+		run  func(o store.Options) error
+	}{
+		{"a backup", func(o store.Options) error {
+			s := storetest.OpenWith(t, o)
+			written := 0
+			return s.Backup(writerFunc(func(b []byte) (int, error) {
+				if written++; written == 2 {
+					end(s)
+				}
+				return len(b), nil
+			}))
+		}},
+		{"a check by a child", func(o store.Options) error {
+			started := filepath.Join(t.TempDir(), "started")
+			o.CheckCommand = []string{"/bin/sh", "-c", "echo p 0 0; touch " + started + "; exec sleep 1000"}
+			s := storetest.OpenWith(t, o)
+			go func() {
+				for { // until the child says so
+					if _, err := os.Stat(started); err == nil {
+						end(s)
+						return
+					}
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			_, err := s.Snapshot()
+			return err
+		}},
+		{"a check here", func(o store.Options) error {
+			var s *store.Store
+			shown := 0
+			o.CheckProgress = func(int64, int64) {
+				if shown++; shown == 1 {
+					end(s)
+				}
+			}
+			s = storetest.OpenWith(t, o)
+			_, err := s.Snapshot()
+			return err
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := store.Options{Dir: t.TempDir(), Tables: damagedTables()}
+			s := storetest.OpenWith(t, o)
+			var b store.Batch
+			for i := range uint64(4000) {
+				b.Put(o.Tables[0], key(i), make([]byte, 1000))
+			}
+			apply(t, s, &b)
+			s.Close()
+			if err := tc.run(o); !errors.Is(err, store.ErrClosed) {
+				t.Errorf("it ends with %v", err)
+			}
+			if err := <-closed; err != nil {
+				t.Errorf("the store closes with %v", err)
+			}
+			files, _ := filepath.Glob(filepath.Join(o.Dir, "snapshot*"))
+			if len(files) > 0 {
+				t.Errorf("left are %v", files)
+			}
+			if s := storetest.OpenWith(t, o); s.Report().Unclean || get(t, s, o.Tables[0], 3999) == "" {
+				t.Errorf("opened again it says %+v", s.Report())
+			}
+		})
+	}
+}

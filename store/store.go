@@ -44,6 +44,7 @@ type Store struct {
 	waiters  []chan struct{}
 
 	closed    atomic.Bool
+	closing   chan struct{} // closed with it
 	suspect   atomic.Bool   // a read met damage: the file is to be checked at the next open
 	faults    atomic.Uint64 // reads that met damage
 	snapshots snapshotter
@@ -67,7 +68,7 @@ type tableState struct {
 // *DamagedError and leaves the file alone, unless Options.StartEmpty is set.
 func Open(o Options) (*Store, error) {
 	o.defaults()
-	s := &Store{opt: o, log: o.Log, tables: make(map[string]*tableState), counters: make(map[string]*counter)}
+	s := &Store{opt: o, log: o.Log, tables: make(map[string]*tableState), counters: make(map[string]*counter), closing: make(chan struct{})}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -268,12 +269,13 @@ func (s *Store) Health() error {
 	return nil
 }
 
-// Close commits what was submitted and closes the files. Batches submitted later get ErrClosed. It must not be called
-// on the writer.
+// Close commits what was submitted and closes the files. Batches submitted later get ErrClosed, and so do a Backup and a
+// Snapshot under way: what they write is not worth waiting for. It must not be called on the writer.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return ErrClosed
 	}
+	close(s.closing)
 	s.snapshots.stop()
 	err := errors.Join(s.main.close(), s.cache.close())
 	return errors.Join(err, s.lock.Close())
