@@ -1,0 +1,5 @@
+//go:build !omit_alerts
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/alerts"
