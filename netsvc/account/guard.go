@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"linnet/netsvc/flow"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
 )
@@ -181,7 +182,7 @@ func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / tim
 
 // keys are hashes with a secret seed: nobody can choose names that meet.
 func (g *Guard) keys(from netip.Addr, account jid.JID) (pair, addr, name uint64) {
-	from = network(from)
+	from = flow.Customer(from)
 	type both struct {
 		from netip.Addr
 		name string
@@ -190,17 +191,6 @@ func (g *Guard) keys(from netip.Addr, account jid.JID) (pair, addr, name uint64)
 	addr = maphash.Comparable(g.seed, from)
 	name = maphash.String(g.seed, account.String())
 	return pair, addr, name
-}
-
-// network is the address as one customer has it: an IPv4 address, or an IPv6 /64.
-func network(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
 }
 
 // tally counts by key in memory of a fixed size: sets of four places, of which

@@ -157,26 +157,6 @@ func TestGuardOnlySlowsAnAccount(t *testing.T) {
 	})
 }
 
-func TestGuardNetworks(t *testing.T) {
-	for _, c := range []struct {
-		name, a, b string
-		same       bool
-	}{
-		{"one /64", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
-		{"two /64", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
-		{"two IPv4", "192.0.2.1", "192.0.2.2", false},
-		{"mapped", "192.0.2.1", "::ffff:192.0.2.1", true},
-		{"zone", "fe80::1%eth0", "fe80::2%eth1", true},
-	} {
-		if got := network(netip.MustParseAddr(c.a)) == network(netip.MustParseAddr(c.b)); got != c.same {
-			t.Errorf("%s: same %v", c.name, got)
-		}
-	}
-	if network(netip.Addr{}).IsValid() {
-		t.Error("no address became one")
-	}
-}
-
 // The same attempts get the same verdicts whether the name exists or not: Guard
 // does not know. What is left is that negotiation treats them alike.
 func TestGuardMemoryIsBounded(t *testing.T) {

@@ -6,15 +6,13 @@ import (
 )
 
 // Gate bounds the unauthenticated connections of one or more listeners: in
-// all, and for each address. An address is an IPv4 address or an IPv6 /64,
-// which is the least that one customer has. All methods may be called
-// concurrently.
+// all, and for each Customer. All methods may be called concurrently.
 type Gate struct {
 	mu      sync.Mutex
 	total   int
 	perAddr int
 	count   int
-	byAddr  map[netip.Addr]int // only addresses that have connections
+	byAddr  map[netip.Addr]int // only customers that have connections
 	refused uint64
 }
 
@@ -41,7 +39,7 @@ func (g *Gate) Count() (inside int, refused uint64) {
 
 // enter takes a place for the peer at addr, nil when there is none.
 func (g *Gate) enter(addr netip.Addr) *ticket {
-	addr = customer(addr)
+	addr = Customer(addr)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.total > 0 && g.count >= g.total || g.perAddr > 0 && g.byAddr[addr] >= g.perAddr {
@@ -53,8 +51,10 @@ func (g *Gate) enter(addr netip.Addr) *ticket {
 	return &ticket{gate: g, addr: addr}
 }
 
-// customer returns what is counted as one address.
-func customer(addr netip.Addr) netip.Addr {
+// Customer returns what is counted as one address wherever addresses are counted:
+// an IPv4 address, or the first of an IPv6 /64, which is the least that one customer
+// of a provider has. No address stays none.
+func Customer(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		prefix, err := addr.Prefix(64)

@@ -172,3 +172,23 @@ func TestListenTunes(t *testing.T) {
 		})
 	}
 }
+
+func TestCustomer(t *testing.T) {
+	for _, c := range []struct {
+		name, a, b string
+		same       bool
+	}{
+		{"one /64", "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", true},
+		{"two /64", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"two IPv4", "192.0.2.1", "192.0.2.2", false},
+		{"mapped", "192.0.2.1", "::ffff:192.0.2.1", true},
+		{"zone", "fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		if got := Customer(netip.MustParseAddr(c.a)) == Customer(netip.MustParseAddr(c.b)); got != c.same {
+			t.Errorf("%s: same %v", c.name, got)
+		}
+	}
+	if Customer(netip.Addr{}).IsValid() {
+		t.Error("no address became one")
+	}
+}

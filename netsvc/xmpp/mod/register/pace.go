@@ -10,9 +10,9 @@ import (
 
 // paces are how fast accounts are made and changed. They outlive generations.
 type paces struct {
-	made    pace[netip.Prefix] // accounts
-	tried   pace[netip.Prefix] // attempts, most of which come to nothing
-	changed pace[account.ID]   // passwords
+	made    pace[netip.Addr] // accounts, by flow.Customer
+	tried   pace[netip.Addr] // attempts, most of which come to nothing
+	changed pace[account.ID] // passwords
 }
 
 // triesEach is how many attempts each account is worth that an address may make:
@@ -80,15 +80,4 @@ func after(times []time.Time, then time.Time) []time.Time {
 		times = times[1:]
 	}
 	return times
-}
-
-// customer is what one customer of a provider has: an IPv4 address, an IPv6 /64.
-func customer(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
 }

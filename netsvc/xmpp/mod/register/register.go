@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"linnet/netsvc/account"
+	"linnet/netsvc/flow"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/netsvc/wire/jid"
@@ -131,7 +132,7 @@ func (m *extension) guest(ctx context.Context, g *xmpp.Guest, t stanza.Type, n *
 	if err != nil {
 		return nil, stanza.NewError(stanza.JIDMalformed, "this cannot be a name")
 	}
-	from, now := customer(g.Addr), time.Now()
+	from, now := flow.Customer(g.Addr), time.Now()
 	if !m.paces.tried.allow(from, triesEach*m.accounts, m.per, now) || !m.paces.made.allow(from, m.accounts, m.per, now) {
 		m.refused.Add(1)
 		return nil, stanza.NewError(stanza.ResourceConstraint, "too many accounts were made from here; try again later")
