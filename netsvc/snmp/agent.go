@@ -87,7 +87,7 @@ func newDesk(a *Agent) *desk {
 // packet: what is encrypted is decrypted in place.
 func (d *desk) answer(packet []byte, from netip.Addr) []byte {
 	a := d.agent
-	a.stats.inPackets.inc()
+	a.stats.inc(inPackets)
 	e, rights := a.engine.Load(), a.access.Load()
 	if e == nil || rights == nil {
 		return nil // begins or ends just now
@@ -96,7 +96,7 @@ func (d *desk) answer(packet []byte, from netip.Addr) []byte {
 	*m = message{}
 	rest, err := m.header(packet)
 	if err != nil {
-		a.stats.parseErrors.inc()
+		a.stats.inc(parseErrors)
 		return nil
 	}
 	now := time.Now()
@@ -107,7 +107,7 @@ func (d *desk) answer(packet []byte, from netip.Addr) []byte {
 	case version3:
 		return d.secure(m, e, rights, packet, from, now)
 	}
-	a.stats.badVersions.inc()
+	a.stats.inc(badVersions)
 	return nil
 }
 
@@ -116,32 +116,31 @@ func (d *desk) community(m *message, rights *access, rest []byte, from netip.Add
 	a := d.agent
 	who := rights.community(m.community, from)
 	if who == nil {
-		a.stats.badCommunityNames.inc()
+		a.stats.inc(badCommunityNames)
 		if a.refused != nil {
 			a.refused(from)
 		}
 		return nil
 	}
 	if err := m.pdu.parse(rest); err != nil {
-		a.stats.parseErrors.inc()
+		a.stats.inc(parseErrors)
 		return nil
 	}
 	if !asks(m.pdu.tag) || m.version == version1 && m.pdu.tag == tagGetBulk {
-		a.stats.unknownHandlers.inc()
+		a.stats.inc(unknownHandlers)
 		return nil
 	}
 	w, r := d.serve(m, who, maxDatagram-(4+3+4+len(m.community)+4+6+6+6+4))
 	if r.malformed {
-		a.stats.parseErrors.inc()
+		a.stats.inc(parseErrors)
 		return nil
 	}
 	w.pdu(tagResponse, m.pdu.id, int32(r.status), int32(r.index))
 	out := w.community(m.version, m.community)
 	if len(out) > maxDatagram {
-		a.stats.silentDrops.inc()
+		a.stats.inc(silentDrops)
 		return nil
 	}
-	a.stats.out.Add(1)
 	return out
 }
 
@@ -158,10 +157,10 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 	level := m.flags & levelMask
 	switch {
 	case m.model != securityUSM:
-		a.stats.unknownModels.inc()
+		a.stats.inc(unknownModels)
 		return nil // nobody could read a Report of ours
 	case level == flagPriv:
-		a.stats.invalidMessages.inc()
+		a.stats.inc(invalidMessages)
 		return nil
 	}
 	if string(m.engine) != string(e.id) {
@@ -170,15 +169,15 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 				m.pdu = pdu{}
 			}
 		}
-		return d.report(m, reportUnknownEngine, a.stats.unknownEngines.inc(), from, now)
+		return d.report(m, unknownEngines, from, now)
 	}
 	who := rights.users[string(m.user)]
 	if who == nil {
-		return d.report(m, reportUnknownUser, a.stats.unknownUsers.inc(), from, now)
+		return d.report(m, unknownUsers, from, now)
 	}
 	u := who.user
 	if level&flagAuth != 0 && u.Auth == usm.NoAuth || level&flagPriv != 0 && u.Priv == usm.NoPriv {
-		return d.report(m, reportUnsupportedLevel, a.stats.unsupportedLevels.inc(), from, now)
+		return d.report(m, unsupportedLevels, from, now)
 	}
 	s.user = u
 	if level&flagAuth != 0 {
@@ -186,35 +185,35 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 			if a.authFail != nil {
 				a.authFail()
 			}
-			return d.report(m, reportWrongDigest, a.stats.wrongDigests.inc(), from, now)
+			return d.report(m, wrongDigests, from, now)
 		}
 		if m.boots != e.boots || e.boots == maxBoots || m.time+window < s.time || m.time > s.time+window {
 			s.flags = flagAuth
-			return d.report(m, reportNotInWindow, a.stats.notInWindow.inc(), from, now)
+			return d.report(m, notInWindow, from, now)
 		}
 	}
 	scoped := m.scoped
 	if level&flagPriv != 0 {
 		encrypted, rest, err := ber.Expect(scoped, ber.OctetString)
 		if err != nil || len(rest) > 0 || len(m.salt) != usm.SaltSize {
-			return d.report(m, reportDecryption, a.stats.decryptionErrors.inc(), from, now)
+			return d.report(m, decryptionErrors, from, now)
 		}
 		u.Decrypt(encrypted, m.boots, m.time, m.salt)
 		scoped = encrypted
 	}
 	if err := m.body(scoped, level&flagPriv != 0); err != nil {
-		a.stats.parseErrors.inc()
+		a.stats.inc(parseErrors)
 		if level&flagPriv != 0 { // the key may be the wrong one: RFC 3414 calls that a decryption error, too
-			return d.report(m, reportDecryption, a.stats.decryptionErrors.inc(), from, now)
+			return d.report(m, decryptionErrors, from, now)
 		}
 		return nil
 	}
 	s.flags = level
 	switch {
 	case string(m.contextEngine) != string(e.id) || !asks(m.pdu.tag):
-		return d.report(m, reportUnknownHandler, a.stats.unknownHandlers.inc(), from, now)
+		return d.report(m, unknownHandlers, from, now)
 	case len(m.contextName) > 0:
-		return d.report(m, reportUnknownContext, a.stats.unknownContexts.inc(), from, now)
+		return d.report(m, unknownContexts, from, now)
 	}
 	if level&flagAuth == 0 && u.Auth != usm.NoAuth && !a.limiter.allow(from, now.Sub(e.start)) {
 		a.stats.limited.Add(1) // nothing says that it is him
@@ -226,22 +225,22 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 	limit := int(min(m.maxSize, maxMessage))
 	w, r := d.serve(m, who, limit-s.overhead())
 	if r.malformed {
-		a.stats.parseErrors.inc()
+		a.stats.inc(parseErrors)
 		return nil
 	}
 	w.pdu(tagResponse, m.pdu.id, int32(r.status), int32(r.index))
 	out := w.seal(s)
 	if len(out) > limit {
-		a.stats.silentDrops.inc()
+		a.stats.inc(silentDrops)
 		return nil
 	}
-	a.stats.out.Add(1)
 	return out
 }
 
-// report says why a message was not taken, if the sender wants to know and no flood is made of it.
-func (d *desk) report(m *message, oid mib.OID, value uint32, from netip.Addr, now time.Time) []byte {
+// report counts why a message was not taken and says so, if the sender wants to know and no flood is made of it.
+func (d *desk) report(m *message, c counter, from netip.Addr, now time.Time) []byte {
 	a := d.agent
+	a.stats.inc(c)
 	if m.flags&flagReportable == 0 || m.pdu.tag != 0 && !asks(m.pdu.tag) && m.pdu.tag != tagInform {
 		return nil
 	}
@@ -252,9 +251,8 @@ func (d *desk) report(m *message, oid mib.OID, value uint32, from netip.Addr, no
 	if d.sealed.flags&flagPriv != 0 {
 		d.sealed.salt = a.nextSalt()
 	}
-	v := mib.Count32(uint64(value))
 	w := writer{b: d.out[:], at: headroom, end: headroom}
-	w.end = len(appendBind(d.out[:headroom], oid, v))
+	w.end = len(a.stats.appendReport(d.out[:headroom], c))
 	w.pdu(tagReport, m.pdu.id, 0, 0)
 	return w.seal(&d.sealed)
 }

@@ -10,6 +10,7 @@ import (
 
 	"linnet/netsvc/module"
 	"linnet/netsvc/snmp/mib"
+	"linnet/netsvc/snmp/mibs"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -66,7 +67,7 @@ func (s *service) Enabled() bool {
 }
 
 // Start implements module.Starter.
-func (s *service) Start(context.Context) error {
+func (s *service) Start(ctx context.Context) error {
 	a := s.agent
 	a.log = s.host.Log()
 	remembered, err := s.remember()
@@ -85,7 +86,7 @@ func (s *service) Start(context.Context) error {
 	}
 	a.engine.Store(e)
 	s.access = s.newAccess()
-	return nil
+	return mibs.Of(s.host).Settle(ctx, s.groups)
 }
 
 // remember reads what the database knows: the engine, and what managers have set.

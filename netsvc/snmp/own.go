@@ -14,60 +14,39 @@ import (
 // own is what the agent says about itself: the snmp group of SNMPv2-MIB, SNMP-FRAMEWORK-MIB, SNMP-MPD-MIB, the
 // counters of SNMP-TARGET-MIB and of SNMP-USER-BASED-SM-MIB.
 func (a *Agent) own(h module.Host, t *table.Table) []mib.Group {
-	s := &a.stats
-	shown := func(show func(*engine) mib.Value) func(*mib.Request) mib.Value {
-		return func(*mib.Request) mib.Value {
+	list := make([]mib.Group, len(places))
+	for i := range places {
+		list[i] = mib.Group{Name: places[i].name, ID: places[i].identity, About: places[i].about}
+	}
+	add := func(group int, name string, kind mib.Kind, get func(*mib.Request) mib.Value, id ...uint32) *mib.Scalar {
+		g := &list[group]
+		g.Scalars = append(g.Scalars, mib.Scalar{Name: name, OID: places[group].oid.With(id...), Kind: kind, Get: get})
+		return &g.Scalars[len(g.Scalars)-1]
+	}
+	for i := range counters {
+		c := &counters[i]
+		n := &a.stats.count[i]
+		add(int(c.group), c.name, mib.Counter32, func(*mib.Request) mib.Value { return mib.Count32(uint64(n.Load())) }, uint32(c.id))
+	}
+	add(groupSNMP, "snmpEnableAuthenTraps", mib.Integer32, func(*mib.Request) mib.Value { return mib.Truth(a.traps.Load()) }, 30).Set =
+		func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) { return a.setTraps(h, t, v) }
+	serial := add(groupSNMP, "snmpSetSerialNo", mib.Integer32, func(*mib.Request) mib.Value { return mib.Int(a.serial.Load()) })
+	serial.OID = mib.OID{1, 3, 6, 1, 6, 3, 1, 1, 6, 1}
+	serial.Set = func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) { return a.setSerial(h, t, v) }
+
+	shown := func(show func(*engine, time.Time) mib.Value) func(*mib.Request) mib.Value {
+		return func(r *mib.Request) mib.Value {
 			if e := a.engine.Load(); e != nil {
-				return show(e)
+				return show(e, r.Now)
 			}
 			return mib.None
 		}
 	}
-	return []mib.Group{
-		{Name: "SNMPv2-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 1}, About: "The MIB module for SNMP entities", Scalars: []mib.Scalar{
-			counter("snmpInPkts", oidSNMP.With(1), &s.inPackets),
-			counter("snmpInBadVersions", oidSNMP.With(3), &s.badVersions),
-			counter("snmpInBadCommunityNames", oidSNMP.With(4), &s.badCommunityNames),
-			counter("snmpInBadCommunityUses", oidSNMP.With(5), &s.badCommunityUses),
-			counter("snmpInASNParseErrs", oidSNMP.With(6), &s.parseErrors),
-			{Name: "snmpEnableAuthenTraps", OID: oidSNMP.With(30), Kind: mib.Integer32,
-				Get: func(*mib.Request) mib.Value { return mib.Truth(a.traps.Load()) },
-				Set: func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) { return a.setTraps(h, t, v) }},
-			counter("snmpSilentDrops", oidSNMP.With(31), &s.silentDrops),
-			counter("snmpProxyDrops", oidSNMP.With(32), new(count)),
-			{Name: "snmpSetSerialNo", OID: mib.OID{1, 3, 6, 1, 6, 3, 1, 1, 6, 1}, Kind: mib.Integer32,
-				Get: func(*mib.Request) mib.Value { return mib.Int(a.serial.Load()) },
-				Set: func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) { return a.setSerial(h, t, v) }},
-		}},
-		{Name: "SNMP-FRAMEWORK-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 10, 3, 1, 1}, About: "The SNMP Management Architecture MIB", Scalars: []mib.Scalar{
-			{Name: "snmpEngineID", OID: oidEngine.With(1), Kind: mib.OctetString, Get: shown(func(e *engine) mib.Value { return mib.Octets(e.id) })},
-			{Name: "snmpEngineBoots", OID: oidEngine.With(2), Kind: mib.Integer32, Get: shown(func(e *engine) mib.Value { return mib.Int(e.boots) })},
-			{Name: "snmpEngineTime", OID: oidEngine.With(3), Kind: mib.Integer32, Get: func(r *mib.Request) mib.Value {
-				if e := a.engine.Load(); e != nil {
-					return mib.Int(e.time(r.Now))
-				}
-				return mib.None
-			}},
-			{Name: "snmpEngineMaxMessageSize", OID: oidEngine.With(4), Kind: mib.Integer32, Get: func(*mib.Request) mib.Value { return mib.Int(maxMessage) }},
-		}},
-		{Name: "SNMP-MPD-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 11, 3, 1, 1}, About: "The MIB for Message Processing and Dispatching", Scalars: []mib.Scalar{
-			counter("snmpUnknownSecurityModels", oidMPD.With(1), &s.unknownModels),
-			counter("snmpInvalidMsgs", oidMPD.With(2), &s.invalidMessages),
-			counter("snmpUnknownPDUHandlers", oidMPD.With(3), &s.unknownHandlers),
-		}},
-		{Name: "SNMP-TARGET-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 12}, About: "The counters of the Target MIB", Scalars: []mib.Scalar{
-			counter("snmpUnavailableContexts", oidTarget.With(4), &s.unavailableContexts),
-			counter("snmpUnknownContexts", oidTarget.With(5), &s.unknownContexts),
-		}},
-		{Name: "SNMP-USER-BASED-SM-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 15, 2, 1, 1}, About: "The management information definitions for the SNMP User-based Security Model", Scalars: []mib.Scalar{
-			counter("usmStatsUnsupportedSecLevels", oidUSM.With(1), &s.unsupportedLevels),
-			counter("usmStatsNotInTimeWindows", oidUSM.With(2), &s.notInWindow),
-			counter("usmStatsUnknownUserNames", oidUSM.With(3), &s.unknownUsers),
-			counter("usmStatsUnknownEngineIDs", oidUSM.With(4), &s.unknownEngines),
-			counter("usmStatsWrongDigests", oidUSM.With(5), &s.wrongDigests),
-			counter("usmStatsDecryptionErrors", oidUSM.With(6), &s.decryptionErrors),
-		}},
-	}
+	add(groupFramework, "snmpEngineID", mib.OctetString, shown(func(e *engine, _ time.Time) mib.Value { return mib.Octets(e.id) }), 1)
+	add(groupFramework, "snmpEngineBoots", mib.Integer32, shown(func(e *engine, _ time.Time) mib.Value { return mib.Int(e.boots) }), 2)
+	add(groupFramework, "snmpEngineTime", mib.Integer32, shown(func(e *engine, now time.Time) mib.Value { return mib.Int(e.time(now)) }), 3)
+	add(groupFramework, "snmpEngineMaxMessageSize", mib.Integer32, func(*mib.Request) mib.Value { return mib.Int(maxMessage) }, 4)
+	return list
 }
 
 // Keys of the agent's rows.

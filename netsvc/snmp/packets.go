@@ -27,8 +27,8 @@ func (a *Agent) packets(c *net.UDPConn) {
 			time.Sleep(10 * time.Millisecond) // out of memory: nothing else makes it fail
 			continue
 		case flags&syscall.MSG_TRUNC != 0:
-			a.stats.inPackets.inc()
-			a.stats.parseErrors.inc()
+			a.stats.inc(inPackets)
+			a.stats.inc(parseErrors)
 			continue
 		}
 		if out := d.answer(in[:n], from.Addr()); out != nil {

@@ -6,47 +6,89 @@ import (
 	"linnet/netsvc/snmp/mib"
 )
 
-// count is one Counter32 of the protocol's own statistics.
-type count struct{ n atomic.Uint32 }
+// counter is one of the statistics that RFC 3418, 3412, 3413 and 3414 ask an engine for.
+type counter uint8
 
-func (c *count) inc() uint32 { return c.n.Add(1) }
-
-// stats are the counters that RFC 3418, 3412, 3413 and 3414 ask an engine for. They live as long as the agent.
-type stats struct {
-	inPackets, badVersions, badCommunityNames, badCommunityUses, parseErrors, silentDrops count // snmp group
-	unknownModels, invalidMessages, unknownHandlers                                       count // MPD
-	unavailableContexts, unknownContexts                                                  count
-	unsupportedLevels, notInWindow, unknownUsers, unknownEngines                          count // USM
-	wrongDigests, decryptionErrors                                                        count
-
-	out      atomic.Uint64 // answers
-	limited  atomic.Uint64 // unauthenticated answers that were not sent, because there were too many
-	sent     atomic.Uint64 // notifications
-	lost     atomic.Uint64 // notifications that no target confirmed, or that waited in vain
-	varbinds atomic.Uint64 // instances shown
-}
-
-// OIDs of what a Report carries, and of the groups they are in.
-var (
-	oidSNMP   = mib.OID{1, 3, 6, 1, 2, 1, 11}
-	oidMPD    = mib.OID{1, 3, 6, 1, 6, 3, 11, 2, 1}
-	oidTarget = mib.OID{1, 3, 6, 1, 6, 3, 12, 1}
-	oidUSM    = mib.OID{1, 3, 6, 1, 6, 3, 15, 1, 1}
-	oidEngine = mib.OID{1, 3, 6, 1, 6, 3, 10, 2, 1}
-
-	reportUnsupportedLevel = oidUSM.With(1, 0)
-	reportNotInWindow      = oidUSM.With(2, 0)
-	reportUnknownUser      = oidUSM.With(3, 0)
-	reportUnknownEngine    = oidUSM.With(4, 0)
-	reportWrongDigest      = oidUSM.With(5, 0)
-	reportDecryption       = oidUSM.With(6, 0)
-	reportUnknownModel     = oidMPD.With(1, 0)
-	reportInvalid          = oidMPD.With(2, 0)
-	reportUnknownHandler   = oidMPD.With(3, 0)
-	reportUnknownContext   = oidTarget.With(5, 0)
+const (
+	inPackets counter = iota
+	badVersions
+	badCommunityNames
+	badCommunityUses
+	parseErrors
+	silentDrops
+	proxyDrops
+	unknownModels
+	invalidMessages
+	unknownHandlers
+	unavailableContexts
+	unknownContexts
+	unsupportedLevels
+	notInWindow
+	unknownUsers
+	unknownEngines
+	wrongDigests
+	decryptionErrors
+	numCounters
 )
 
-// counter declares one of the counters as an object.
-func counter(name string, oid mib.OID, c *count) mib.Scalar {
-	return mib.Scalar{Name: name, OID: oid, Kind: mib.Counter32, Get: func(*mib.Request) mib.Value { return mib.Count32(uint64(c.n.Load())) }}
+// Groups of the agent itself, and where their counters stand.
+const (
+	groupSNMP = iota
+	groupFramework
+	groupMPD
+	groupTarget
+	groupUSM
+)
+
+var places = [...]struct {
+	name     string
+	identity mib.OID
+	about    string
+	oid      mib.OID // of the counters
+}{
+	groupSNMP:      {"SNMPv2-MIB", mib.OID{1, 3, 6, 1, 6, 3, 1}, "The MIB module for SNMP entities", mib.OID{1, 3, 6, 1, 2, 1, 11}},
+	groupFramework: {"SNMP-FRAMEWORK-MIB", mib.OID{1, 3, 6, 1, 6, 3, 10, 3, 1, 1}, "The SNMP Management Architecture MIB", mib.OID{1, 3, 6, 1, 6, 3, 10, 2, 1}},
+	groupMPD:       {"SNMP-MPD-MIB", mib.OID{1, 3, 6, 1, 6, 3, 11, 3, 1, 1}, "The MIB for Message Processing and Dispatching", mib.OID{1, 3, 6, 1, 6, 3, 11, 2, 1}},
+	groupTarget:    {"SNMP-TARGET-MIB", mib.OID{1, 3, 6, 1, 6, 3, 12}, "The counters of the Target MIB", mib.OID{1, 3, 6, 1, 6, 3, 12, 1}},
+	groupUSM:       {"SNMP-USER-BASED-SM-MIB", mib.OID{1, 3, 6, 1, 6, 3, 15, 2, 1, 1}, "The management information definitions for the SNMP User-based Security Model", mib.OID{1, 3, 6, 1, 6, 3, 15, 1, 1}},
+}
+
+// counters says where each one stands.
+var counters = [numCounters]struct {
+	name  string
+	group uint8
+	id    uint8
+}{
+	inPackets:           {"snmpInPkts", groupSNMP, 1},
+	badVersions:         {"snmpInBadVersions", groupSNMP, 3},
+	badCommunityNames:   {"snmpInBadCommunityNames", groupSNMP, 4},
+	badCommunityUses:    {"snmpInBadCommunityUses", groupSNMP, 5},
+	parseErrors:         {"snmpInASNParseErrs", groupSNMP, 6},
+	silentDrops:         {"snmpSilentDrops", groupSNMP, 31},
+	proxyDrops:          {"snmpProxyDrops", groupSNMP, 32},
+	unknownModels:       {"snmpUnknownSecurityModels", groupMPD, 1},
+	invalidMessages:     {"snmpInvalidMsgs", groupMPD, 2},
+	unknownHandlers:     {"snmpUnknownPDUHandlers", groupMPD, 3},
+	unavailableContexts: {"snmpUnavailableContexts", groupTarget, 4},
+	unknownContexts:     {"snmpUnknownContexts", groupTarget, 5},
+	unsupportedLevels:   {"usmStatsUnsupportedSecLevels", groupUSM, 1},
+	notInWindow:         {"usmStatsNotInTimeWindows", groupUSM, 2},
+	unknownUsers:        {"usmStatsUnknownUserNames", groupUSM, 3},
+	unknownEngines:      {"usmStatsUnknownEngineIDs", groupUSM, 4},
+	wrongDigests:        {"usmStatsWrongDigests", groupUSM, 5},
+	decryptionErrors:    {"usmStatsDecryptionErrors", groupUSM, 6},
+}
+
+// stats are the counters. They live as long as the agent.
+type stats struct {
+	count   [numCounters]atomic.Uint32
+	limited atomic.Uint32 // answers to nobody in particular that were too many
+}
+
+func (s *stats) inc(c counter) { s.count[c].Add(1) }
+
+// appendReport appends the variable binding of a Report about a counter.
+func (s *stats) appendReport(dst []byte, c counter) []byte {
+	at := &counters[c]
+	return appendBind(dst, places[at.group].oid.With(uint32(at.id), 0), mib.Count32(uint64(s.count[c].Load())))
 }
