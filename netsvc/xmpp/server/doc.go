@@ -1,7 +1,7 @@
 // Package server is the XMPP server's inside: the accounts and sessions that are
 // in memory, the router, the delivery rules, stream management and the promise
 // that nothing acknowledged is lost. It follows RFC 6120 sections 8 and 10,
-// RFC 6121 section 8 and XEP-0198 1.6.
+// RFC 6121 section 8 and XEP-0198 1.6.3.
 //
 // It does not know sockets or XML parsing (edge, stream, flow), and none of what
 // an extension does (mod/…). Edges hand it stanzas through Session values;

@@ -128,7 +128,6 @@ type client struct {
 	n     *node
 	sink  *sink
 	epoch uint32
-	cache jid.Cache
 
 	unstick func() // see stick
 }
@@ -282,22 +281,6 @@ func (k *sink) Close(_ time.Duration, farewell []byte, last flow.Done) {
 			last.Written(true)
 		}
 	}()
-}
-
-// drain writes what a slow sink holds.
-func (k *sink) drain() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.slow = false
-	for _, it := range k.queue {
-		for _, s := range it.Segs {
-			k.wrote.Write(s)
-		}
-		if it.Done != nil {
-			it.Done.Written(true)
-		}
-	}
-	k.queue, k.held = nil, 0
 }
 
 func (k *sink) take() string {

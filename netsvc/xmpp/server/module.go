@@ -16,7 +16,7 @@ func init() {
 	module.Register(module.Info{
 		Name:    Name,
 		Summary: "XMPP: sessions, routing, delivery, and the extensions",
-		Specs:   []string{"RFC 6120", "RFC 6121", "XEP-0198 1.6.1"},
+		Specs:   []string{"RFC 6120", "RFC 6121", "XEP-0198 1.6.3"},
 		New:     func() module.Module { return new(service) },
 	})
 }
