@@ -1,11 +1,13 @@
 package mibs
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"linnet/board"
 	"linnet/netsvc/module"
+	"linnet/netsvc/snmp/mib"
 )
 
 // Ages up to which a reading is shown again. What changes slowly and is dear to read is kept longer.
@@ -50,6 +52,31 @@ func With(h module.Host, make func() *board.Board) *Machine {
 	m := module.Live(h, "snmp/machine", func() *Machine { return &Machine{Book: newBook(h), Board: make()} })
 	h.Table(m.Book.table)
 	return m
+}
+
+// Settle draws the numbers of everything that the groups show now and returns when they are kept. It is called in
+// Start, so that the first manager who asks sees all there is.
+func (m *Machine) Settle(ctx context.Context, groups []mib.Group) error {
+	tree, _ := mib.NewTree(groups...) // a mistake in groups is not ours to tell
+	r := mib.Request{Now: time.Now()}
+	name, next, v := mib.OID{0, 0}, mib.OID(nil), mib.None
+	for v.Kind() != mib.EndOfMIBView {
+		next, v = tree.Next(&r, name, next)
+		name, next = next, name
+	}
+	m.Forget()
+	db := m.Book.host.Store()
+	if db == nil {
+		return nil
+	}
+	kept := make(chan struct{})
+	db.Barrier(func() { close(kept) })
+	select {
+	case <-kept:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // kept is a reading that is shown again until it is too old.

@@ -68,12 +68,10 @@ func (a *Agent) tree() *mib.Tree {
 // Tree returns what the agent shows now: numbers of rows are kept, nothing is remembered from before.
 func (a *Agent) Tree() *mib.Tree {
 	a.t.Helper()
-	host := a.Module.(*agent).host
-	mibtest.Walk(a.t, a.tree()) // draws the numbers
-	kept := make(chan struct{})
-	host.Store().Barrier(func() { close(kept) })
-	<-kept
-	mibs.Of(host).Forget()
+	now := a.Module.(*agent)
+	if err := mibs.Of(now.host).Settle(a.t.Context(), now.groups); err != nil {
+		a.t.Error(err)
+	}
 	return a.tree()
 }
 

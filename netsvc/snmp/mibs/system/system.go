@@ -74,7 +74,7 @@ func Groups(env *mib.Env) []mib.Group {
 		})
 	}
 	return []mib.Group{{
-		Name: "SNMPv2-MIB", ID: mib.OID{1, 3, 6, 1, 6, 3, 1}, About: "The MIB module for SNMP entities.",
+		Name:    "SNMPv2-MIB", // the agent's own group of that module stands for it in sysORTable
 		Scalars: scalars,
 		Tables: []mib.Table{{
 			Name: "sysORTable", Entry: at.With(9, 1), Keep: time.Minute, Fill: g.modules,
@@ -186,8 +186,12 @@ func (k *kept) put(db *store.Store, name, text string, set bool) error {
 
 // modules fills sysORTable with the groups that have an identity.
 func (g *group) modules(s *mib.Snapshot) {
+	tree := g.env.Tree()
+	if tree == nil {
+		return
+	}
 	n := uint32(0)
-	for _, other := range g.env.Tree().Groups() {
+	for _, other := range tree.Groups() {
 		if len(other.ID) > 0 {
 			n++
 			s.Row(mib.OID{n}, mib.Ref(other.ID), mib.Text(other.About), mib.Ticks(0))
