@@ -16,7 +16,6 @@ import (
 	"linnet/appliance/settings"
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
-	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 )
 
@@ -26,7 +25,7 @@ func (b *base) commands(h module.Host) {
 		Help: "Show version, uptime, domains, addresses and memory."})
 	h.Command(command.Command{Name: "stat", Effect: command.Read, Role: command.Operator, Run: b.stat,
 		Help: "Show the metrics.",
-		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this, or those of the service of this name"}}})
+		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this, or those of the service of this name"}, level}})
 	h.Command(command.Command{Name: "config show", Effect: command.Read, Role: command.Operator, Run: b.configShow,
 		Help: "Show the options with their values and where each came from.",
 		Args: []command.Arg{
@@ -81,35 +80,6 @@ func (b *base) status(context.Context, *command.Call) (*command.Result, error) {
 	r.Columns = []command.Column{{Name: "service"}, {Name: "listener"}, {Name: "address"}, {Name: "security"}}
 	for _, bound := range b.a.sockets.bound(b.g) {
 		r.Row(bound.Service, bound.Name, bound.Addr.String(), string(bound.Security))
-	}
-	return r, nil
-}
-
-func (b *base) stat(_ context.Context, call *command.Call) (*command.Result, error) {
-	prefix := strings.ToLower(call.String("name"))
-	r := command.Table(command.Column{Name: "service"}, command.Column{Name: "metric"}, command.Column{Name: "labels"},
-		command.Column{Name: "value", Kind: command.Int}, command.Column{Name: "unit"})
-	b.a.metrics.Walk(func(s metric.Sample) bool {
-		if !strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) && s.Section != prefix {
-			return true
-		}
-		labels := strings.Join(s.Labels, " ")
-		switch s.Desc.Kind {
-		case metric.KindInfo:
-			r.Row(s.Section, s.Desc.Name, labels, s.Text, "")
-		case metric.KindTime:
-			r.Row(s.Section, s.Desc.Name, labels, strconv.FormatUint(s.Count, 10), "times")
-			if s.Count > 0 {
-				r.Row(s.Section, s.Desc.Name, strings.TrimSpace(labels+" mean"), strconv.FormatInt((s.Sum/time.Duration(s.Count)).Microseconds(), 10), "µs")
-				r.Row(s.Section, s.Desc.Name, strings.TrimSpace(labels+" longest"), strconv.FormatInt(s.Max.Microseconds(), 10), "µs")
-			}
-		default:
-			r.Row(s.Section, s.Desc.Name, labels, strconv.FormatInt(s.Value, 10), s.Desc.Unit)
-		}
-		return true
-	})
-	if len(r.Rows) == 0 && prefix != "" {
-		return nil, command.Fail(command.NotFound, "no metric begins with %q, and no service has the name", prefix)
 	}
 	return r, nil
 }

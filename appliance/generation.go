@@ -70,6 +70,7 @@ func (a *Appliance) build() (*generation, error) {
 			g.commands.Add(c)
 		}
 	}
+	g.statistics()
 	if err := g.commands.Err(); err != nil {
 		return nil, fmt.Errorf("mistakes in declarations, to be reported to the makers of linnet: %w", err)
 	}

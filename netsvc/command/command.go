@@ -114,6 +114,7 @@ type Command struct {
 	Role   Role   // the least that may run it
 	Help   string // one sentence, then optionally an empty line and more
 	Local  bool   // only for callers on this machine
+	Remote bool   // only for the others: the command line has a shorter way to the same
 
 	// Run does it. It may be called by any goroutine, many at once, from Start to Stop. An error made by
 	// Fail is shown to the caller; of any other one the caller sees that it failed and the log the cause.

@@ -72,7 +72,9 @@ func (s *Set) For(caller Caller) []*Command {
 	return list
 }
 
-func (c *Caller) may(cmd *Command) bool { return c.Role >= cmd.Role && (c.Local || !cmd.Local) }
+func (c *Caller) may(cmd *Command) bool {
+	return c.Role >= cmd.Role && (c.Local || !cmd.Local) && !(c.Local && cmd.Remote)
+}
 
 // Run is the one door: it checks the caller's role and the arguments, runs the command, writes one audit
 // line and counts. name is a command's name or node.

@@ -68,6 +68,16 @@ func (g *Generation) Descs() []Desc {
 	return list
 }
 
+// Sections lists the names of those who declared something.
+func (g *Generation) Sections() (list []string) {
+	for _, e := range g.entries {
+		if !slices.Contains(list, e.section) {
+			list = append(list, e.section)
+		}
+	}
+	return list
+}
+
 // Section declares the metrics of one service. A bad declaration does not panic: it yields a cell that
 // works and an error in Generation.Err, which keeps the program from starting.
 type Section struct {
