@@ -21,6 +21,7 @@ var Table = []Feature{
 	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions (RFC 6121)"},
 	{"snmp", "snmp", "linnet/netsvc/snmp", "SNMP agent for network management stations"},
 	{"time", "xmpp.time", "linnet/netsvc/xmpp/mod/time", "the server's time (XEP-0202)"},
+	{"turn", "turn", "linnet/netsvc/turn", "calls of clients behind address translators (STUN and TURN)"},
 	{"vcard", "xmpp.vcard", "linnet/netsvc/xmpp/mod/vcard", "business cards and avatars (XEP-0054)"},
 	{"version", "xmpp.version", "linnet/netsvc/xmpp/mod/version", "the software's version (XEP-0092)"},
 	{"watch", "watch", "linnet/netsvc/watch", "rates, figures of process and machine, events such as a disk that fills"},

@@ -1,0 +1,5 @@
+//go:build !omit_turn
+
+package features
+
+import _ "linnet/netsvc/turn"

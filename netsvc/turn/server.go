@@ -1,0 +1,356 @@
+package turn
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/stun/v2"
+
+	"linnet/netsvc/account"
+	"linnet/netsvc/log"
+	"linnet/netsvc/turn/credential"
+	"linnet/netsvc/turn/guard"
+	"linnet/netsvc/turn/peer"
+	"linnet/netsvc/turn/relay"
+	"linnet/netsvc/wire/stamp"
+)
+
+// server is what outlives generations: allocations go on over a reload. It is every guard's house.
+type server struct {
+	box     *relay.Box
+	keeper  *credential.Keeper
+	nonces  *guard.Nonces
+	count   *guard.Counters
+	limiter atomic.Pointer[guard.Limiter]
+	rules   atomic.Pointer[rules]
+	looked  atomic.Int64
+
+	accounts *account.Accounts
+	built    time.Time
+	log      *log.Logger
+
+	gate     gate
+	watching sync.Once // of accounts
+
+	mu      sync.Mutex
+	running context.Context
+	end     context.CancelFunc
+	guards  map[*guard.Guard]bool
+	serving sync.WaitGroup // guards
+	calls   map[uint64]*call
+	byUser  map[owner]*usage
+	number  uint64 // of the newest call
+}
+
+// rules are the values of one generation, never changed.
+type rules struct {
+	realm            string
+	relay4, relay6   netip.Addr // to bind relays to; zero: none of that family
+	external         netip.Addr // what the world knows relay4 by; zero: the same
+	low, high        uint16
+	allow, deny      []netip.Prefix
+	maxCall          time.Duration
+	perUser, total   int
+	userRate, rate   int64 // bytes a second, 0 for no limit
+	permissions      int
+	channels         int
+	answers, answerB int
+	life             time.Duration // of credentials
+}
+
+// owner is whose an allocation is: an account, or a user of the operator's.
+type owner struct {
+	account account.ID
+	name    string
+}
+
+// tag is what a credential is known to be, in guard.User.
+type tag struct {
+	owner
+	label string // for the operator: the account's address, or the user's name
+}
+
+// call is one allocation.
+type call struct {
+	number uint64
+	user   *guard.User
+	tag    tag
+	ask    guard.Ask
+	relay  *relay.Relay
+	since  time.Time
+	server *server
+	usage  *usage
+}
+
+// usage is what one user has now. calls is guarded by the server's mutex.
+type usage struct {
+	calls int
+	bucket
+}
+
+func newServer() *server {
+	return &server{
+		keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
+		guards: make(map[*guard.Guard]bool), calls: make(map[uint64]*call), byUser: make(map[owner]*usage),
+	}
+}
+
+// Realm implements guard.House.
+func (s *server) Realm() string { return s.rules.Load().realm }
+
+// clockSet reports whether credentials can be issued and told to be good.
+func (s *server) clockSet(now time.Time) bool { return stamp.IsSet(now, s.built) }
+
+// User implements guard.House.
+func (s *server) User(name string, _ netip.AddrPort) *guard.User {
+	realm := s.Realm()
+	n, ok := credential.Parse(name)
+	if !ok {
+		u := s.keeper.Named(name)
+		if u == nil || u.Realm != realm {
+			return nil
+		}
+		return &guard.User{Name: name, Key: u.Key, Tag: tag{owner{name: name}, name}}
+	}
+	now := time.Now()
+	secret := s.keeper.Find(n.Secret)
+	if secret == nil || !s.clockSet(now) || !n.Good(secret, now) {
+		return nil
+	}
+	// The number means something only if the password is right, which the guard finds out next.
+	id := n.Account(secret)
+	who, ok, err := s.accounts.ByID(id)
+	if err != nil {
+		s.log.Error("account cannot be read", "cause", err)
+	}
+	if !ok || who.Disabled {
+		return nil
+	}
+	return &guard.User{Name: name, Key: secret.KeyOf(name, realm), Tag: tag{owner{account: id}, who.JID.String()}}
+}
+
+// Open implements guard.House.
+func (s *server) Open(u *guard.User, ask *guard.Ask) (guard.Relay, stun.ErrorCode) {
+	r, t := s.rules.Load(), u.Tag.(tag)
+	s.lookAgain()
+	local := r.relay4
+	if ask.IPv6 {
+		local = r.relay6
+	}
+	if !local.IsValid() {
+		return nil, stun.CodeAddrFamilyNotSupported
+	}
+	c, code := s.enter(u, t, ask)
+	if code != 0 {
+		return nil, code
+	}
+	opened, err := s.box.Open(relay.Spec{Local: local, Low: r.low, High: r.high, Even: ask.EvenPort, DontFragment: ask.DontFragment, External: s.external, Meter: c})
+	if err != nil {
+		if !errors.Is(err, relay.ErrNoPort) {
+			s.log.Warn("relay not opened", "addr", local.String(), "cause", err)
+		}
+		c.Close()
+		return nil, stun.CodeInsufficientCapacity
+	}
+	s.mu.Lock()
+	c.relay = opened
+	s.mu.Unlock()
+	return opened, 0
+}
+
+// external is how the world knows a relay's address.
+func (s *server) external(local netip.AddrPort) netip.AddrPort {
+	if r := s.rules.Load(); local.Addr() == r.relay4 && r.external.IsValid() {
+		return netip.AddrPortFrom(r.external, local.Port())
+	}
+	return local
+}
+
+// enter notes a call, within the limits of allocations: 486 beyond those of the user, 508 beyond those of the box.
+func (s *server) enter(u *guard.User, t tag, ask *guard.Ask) (*call, stun.ErrorCode) {
+	r := s.rules.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	used := s.byUser[t.owner]
+	if used != nil && used.calls >= r.perUser {
+		return nil, stun.CodeAllocQuotaReached
+	}
+	if len(s.calls) >= r.total {
+		return nil, stun.CodeInsufficientCapacity
+	}
+	if used == nil {
+		used = &usage{bucket: newBucket()}
+		s.byUser[t.owner] = used
+	}
+	used.calls++
+	s.number++
+	c := &call{number: s.number, user: u, tag: t, ask: *ask, since: time.Now(), server: s, usage: used}
+	s.calls[c.number] = c
+	return c, 0
+}
+
+// Close implements relay.Meter: the call is over.
+func (c *call) Close() {
+	s := c.server
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.calls, c.number)
+	if c.usage.calls--; c.usage.calls == 0 {
+		delete(s.byUser, c.tag.owner)
+	}
+}
+
+// Pass implements relay.Meter.
+func (c *call) Pass(n int, _ bool) bool {
+	r := c.server.rules.Load()
+	return r.userRate == 0 || c.usage.take(n, r.userRate)
+}
+
+// list returns the calls by their numbers.
+func (s *server) list() []*call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*call, 0, len(s.calls))
+	for _, c := range s.calls {
+		if c.relay != nil {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *call) int { return cmp.Compare(a.number, b.number) })
+	return all
+}
+
+// cut ends the calls that match and tells how many those are.
+func (s *server) cut(match func(*call) bool) (n int) {
+	for _, c := range s.list() {
+		if match(c) {
+			c.ask.Cut()
+			n++
+		}
+	}
+	return n
+}
+
+// changed cuts the calls of an account that must not call any more.
+func (s *server) changed(c account.Change) {
+	if c.Kind == account.Disabled || c.Kind == account.Deleted {
+		s.cut(func(k *call) bool { return k.tag.account == c.Account.ID && k.tag.name == "" })
+	}
+}
+
+// serve runs a guard until its link ends.
+func (s *server) serve(link guard.Link) {
+	r := s.rules.Load()
+	g := guard.New(link, guard.Options{
+		House: s, Nonces: s.nonces, Limiter: s.limiter.Load(), Count: s.count,
+		MaxCall: r.maxCall, Permissions: r.permissions, Channels: r.channels,
+	})
+	s.mu.Lock()
+	if s.running.Err() != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.guards[g] = true
+	s.serving.Add(1)
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.guards, g)
+		s.mu.Unlock()
+		s.serving.Done()
+	}()
+	g.Serve()
+}
+
+// start lets guards serve; context ends when stop is called.
+func (s *server) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.end = context.WithCancel(context.Background())
+	go s.watch(s.running)
+}
+
+func (s *server) context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running
+}
+
+// stop ends all guards and waits for them, as long as ctx allows.
+func (s *server) stop(ctx context.Context) error {
+	s.mu.Lock()
+	s.end()
+	for g := range s.guards {
+		g.Close()
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() { s.serving.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// use puts the values of a generation into force. Another realm, or other bounds of an allocation, end all calls: the
+// keys of their users are bound to the old one.
+func (s *server) use(r *rules) {
+	old := s.rules.Swap(r)
+	if old == nil || old.answers != r.answers || old.answerB != r.answerB {
+		s.limiter.Store(guard.NewLimiter(r.answers, r.answerB))
+	}
+	s.look()
+	if old == nil || old.realm == r.realm && old.maxCall == r.maxCall && old.permissions == r.permissions && old.channels == r.channels && old.answers == r.answers && old.answerB == r.answerB {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log.Warn("TURN begins anew: all calls through it end", "count", len(s.calls))
+	for g := range s.guards {
+		g.Close()
+	}
+}
+
+// look reads the addresses of the box anew, which decide who is a peer.
+func (s *server) look() {
+	here, err := peer.Here()
+	if err != nil {
+		s.log.Warn("addresses of this machine cannot be read: nobody is called", "cause", err)
+		s.box.SetRules(nil)
+		return
+	}
+	r := s.rules.Load()
+	s.box.SetRules(peer.New(here, r.allow, r.deny))
+}
+
+// lookAgain is look for what was not looked at for a while.
+func (s *server) lookAgain() {
+	now := time.Now().UnixNano()
+	if last := s.looked.Load(); now-last > int64(5*time.Second) && s.looked.CompareAndSwap(last, now) {
+		s.look()
+	}
+}
+
+// watch looks at the addresses while there are calls, until ctx ends.
+func (s *server) watch(ctx context.Context) {
+	t := time.NewTicker(30 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			if s.box.Len() > 0 {
+				s.look()
+			}
+		}
+	}
+}

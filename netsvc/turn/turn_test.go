@@ -1,0 +1,219 @@
+package turn
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/logging"
+	"github.com/pion/turn/v3"
+
+	"linnet/netsvc/account"
+	"linnet/netsvc/cert"
+	"linnet/netsvc/command"
+	"linnet/netsvc/module"
+	"linnet/netsvc/module/moduletest"
+	"linnet/netsvc/turn/credential"
+	"linnet/netsvc/wire/jid"
+)
+
+// node is the service with what it stands on: accounts and certificates.
+type node struct {
+	*service
+	accounts *account.Accounts
+}
+
+func (n *node) Setup(h module.Host) error {
+	n.accounts = account.Of(h)
+	for _, t := range n.accounts.Tables() {
+		h.Table(t)
+	}
+	n.service = new(service)
+	return n.service.Setup(h)
+}
+
+func (n *node) Start(ctx context.Context) error {
+	if err := n.accounts.Open(ctx, n.host.Store(), n.host.Log(), n.host.Site().Domains, account.Options{Iterations: 4096}); err != nil {
+		return err
+	}
+	if err := cert.Of(n.host).Use(cert.Options{Domains: n.host.Site().Domains, Vault: cert.Dir(n.host.Site().Data + "/cert"), Log: n.host.Log()}); err != nil {
+		return err
+	}
+	return n.service.Start(ctx)
+}
+
+// place is a running service with its sockets.
+type place struct {
+	t       *testing.T
+	running *moduletest.Running
+	node    *node
+	udp     string
+	closers []func() error
+}
+
+func start(t *testing.T, values map[string]string) *place {
+	t.Helper()
+	all := map[string]string{"turn/relay_addresses": "127.0.0.1"}
+	for k, v := range values {
+		all[k] = v
+	}
+	p := &place{t: t}
+	p.running = moduletest.Start(t, module.Info{Name: "turn", New: func() module.Module { p.node = new(node); return p.node }}, moduletest.Options{Values: all})
+	t.Cleanup(func() { // before the service is stopped, as the appliance does it
+		for _, c := range p.closers {
+			c()
+		}
+	})
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.udp = c.LocalAddr().String()
+	p.closers = append(p.closers, c.Close)
+	go p.running.Listener("udp").Packets(c)
+	return p
+}
+
+// listen opens a stream listener and returns its address.
+func (p *place) listen(name string) string {
+	p.t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.closers = append(p.closers, l.Close)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go p.running.Listener(name).Serve(c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+// user makes an account and returns a credential for it.
+func (p *place) user(name string) credential.Credential {
+	p.t.Helper()
+	who, err := p.node.accounts.Create(p.t.Context(), account.NewAccount{JID: jid.MustParse(name + "@example.org"), Password: "x"})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.node.server.keeper.Issue(who.ID, time.Now(), time.Hour)
+}
+
+// client is pion's, over any socket.
+func (p *place) client(over net.PacketConn, to string, c credential.Credential) *turn.Client {
+	p.t.Helper()
+	quiet := logging.NewDefaultLoggerFactory()
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	k, err := turn.NewClient(&turn.ClientConfig{STUNServerAddr: to, TURNServerAddr: to, Conn: over, Username: c.Name, Password: c.Password, Realm: "example.org", LoggerFactory: quiet, RTO: 5 * time.Second})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := k.Listen(); err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { k.Close(); over.Close() })
+	return k
+}
+
+func (p *place) udpClient(c credential.Credential) *turn.Client {
+	p.t.Helper()
+	s, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.client(s, p.udp, c)
+}
+
+func allocate(t *testing.T, k *turn.Client) net.PacketConn {
+	t.Helper()
+	c, err := k.Allocate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// talk sends from a to b until it arrives: the permission of the other side may come later.
+func talk(t *testing.T, a, b net.PacketConn, text string) {
+	t.Helper()
+	p := make([]byte, 1600)
+	for range 120 {
+		if _, err := a.WriteTo([]byte(text), b.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		b.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		n, from, err := b.ReadFrom(p)
+		if err == nil && string(p[:n]) == text {
+			if from.String() != a.LocalAddr().String() {
+				t.Fatalf("it comes from %v", from)
+			}
+			return
+		}
+	}
+	t.Fatalf("%q does not arrive", text)
+}
+
+// meet lets both sides permit each other.
+func meet(t *testing.T, a, b net.PacketConn) {
+	t.Helper()
+	for _, c := range [][2]net.PacketConn{{a, b}, {b, a}} {
+		if _, err := c[0].WriteTo([]byte("hello"), c[1].LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Two clients that can only use relays of this box meet: their packets stay inside.
+func TestTwoClients(t *testing.T) {
+	p := start(t, nil)
+	a, b := p.udpClient(p.user("romeo")), p.udpClient(p.user("juliet"))
+	mapped, err := a.SendBindingRequest()
+	if err != nil || !strings.HasPrefix(mapped.String(), "127.0.0.1:") {
+		t.Fatalf("%v, %v", mapped, err)
+	}
+	ra, rb := allocate(t, a), allocate(t, b)
+	if got := netip.MustParseAddrPort(ra.LocalAddr().String()); got.Port() < 49152 || got.Port() > 49407 {
+		t.Errorf("relay at %v", got)
+	}
+	meet(t, ra, rb)
+	talk(t, ra, rb, "wherefore art thou")
+	talk(t, rb, ra, "by a name I know not")
+	if p.running.Metric("turnBytesInside") == 0 || p.running.Metric("turnBytesSent") != 0 {
+		t.Errorf("inside %d, outside %d", p.running.Metric("turnBytesInside"), p.running.Metric("turnBytesSent"))
+	}
+	r, err := p.running.Run("turn list", nil)
+	if err != nil || len(r.Rows) != 2 || r.Rows[0][1] != "romeo@example.org" {
+		t.Fatalf("%v, %v", r, err)
+	}
+	if _, err := p.running.Run("turn cut", command.Values{"user": {"romeo@example.org"}}); err != nil {
+		t.Fatal(err)
+	}
+	p.gone(1)
+	ra.Close()
+	rb.Close()
+	p.gone(0)
+	if p.running.Metric("turnBroken")+p.running.Metric("turnPanics") > 0 {
+		t.Error("something is broken")
+	}
+}
+
+// gone waits until n relays are left.
+func (p *place) gone(n int64) {
+	p.t.Helper()
+	for range 6000 {
+		if p.running.Metric("turnAllocations") == n {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.t.Fatalf("%d relays are left", p.running.Metric("turnAllocations"))
+}
