@@ -126,10 +126,10 @@ func names(t testing.TB, p *pdu) (list []string) {
 			t.Fatal("a binding of the answer is malformed")
 		}
 		oid, err := ber.AppendParts(nil, name)
-		if err != nil {
+		if err != nil && p.a == 0 { // an error is told with what came
 			t.Fatal("a name of the answer is malformed")
 		}
-		if _, err := mib.ReadValue(tag, value); err != nil {
+		if _, err := mib.ReadValue(tag, value); err != nil && p.a == 0 {
 			t.Fatal("a value of the answer is malformed")
 		}
 		list = append(list, mib.OID(oid).String())

@@ -45,6 +45,9 @@ func (d *desk) serve(m *message, who *principal, room int) (writer, result) {
 		res.status = res.status.V1()
 	}
 	w.end = headroom
+	if !wellFormed(m.pdu.binds) {
+		return w, malformed
+	}
 	// An error is told with the bindings as they came, one of size without any, but for version 1.
 	if (res.status != mib.TooBig || r.V1) && len(m.pdu.binds) <= room {
 		w.end += copy(d.out[headroom:], m.pdu.binds)
@@ -52,6 +55,15 @@ func (d *desk) serve(m *message, who *principal, room int) (writer, result) {
 		res = failed(mib.TooBig, 0)
 	}
 	return w, res
+}
+
+// wellFormed tells whether a list can be read as far as it must be to be sent back.
+func wellFormed(binds []byte) bool {
+	var err error
+	for len(binds) > 0 && err == nil {
+		_, _, _, binds, err = nextBind(binds)
+	}
+	return err == nil
 }
 
 // get answers GET and GETNEXT.
