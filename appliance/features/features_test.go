@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"linnet/appliance"
+	"linnet/netsvc/config"
+	"linnet/netsvc/metric"
+	"linnet/netsvc/module"
 	"linnet/netsvc/xmpp"
 )
 
@@ -123,4 +127,35 @@ func find(name string) (Feature, bool) {
 		return Feature{}, false
 	}
 	return Table[i], true
+}
+
+// Commands say what to do, not what they do: "Make an account.", as `linnet help` has it.
+func TestHelpIsImperative(t *testing.T) {
+	declared, err := module.Declare(module.All(), config.NewSchema(), metric.NewSet().NewGeneration(), module.NewStill())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := appliance.New(appliance.Options{Data: t.TempDir(), Set: []string{"domain=localhost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := map[string]string{}
+	for _, c := range a.Commands().All() { // those of the appliance are among them
+		help[c.Name] = c.Help
+	}
+	for _, s := range declared.Services {
+		for _, c := range s.Commands {
+			help[c.Name] = c.Help
+		}
+	}
+	if help["restart"] == "" || help["user add"] == "" && Table[slices.IndexFunc(Table, func(f Feature) bool { return f.Name == "admin" })].Linked() {
+		t.Errorf("there are only %d commands", len(help))
+	}
+	for name, text := range help {
+		first, _, _ := strings.Cut(text, "\n\n")
+		verb, _, _ := strings.Cut(first, " ")
+		if third := strings.HasSuffix(verb, "s") && !strings.HasSuffix(verb, "ss"); third || verb == "" || !strings.HasSuffix(first, ".") || strings.ToUpper(verb[:1]) != verb[:1] {
+			t.Errorf("%s: %q is no sentence that begins with the verb, as in \"Make an account.\"", name, first)
+		}
+	}
 }

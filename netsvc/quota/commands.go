@@ -23,25 +23,25 @@ func (p *service) commands(h module.Host) {
 	optional.Required = false
 
 	h.Command(command.Command{Name: "quota show", Role: command.Operator, Effect: command.Read, Args: []command.Arg{optional, month},
-		Help: "Shows what was used in a month, and the limits: of one user or domain, or of this machine with all domains.", Run: p.show})
+		Help: "Show what was used in a month, and the limits: of one user or domain, or of this machine with all domains.", Run: p.show})
 	h.Command(command.Command{Name: "quota set", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{who,
 			{Name: "limit", Kind: command.Enum, Required: true, Choices: []string{"file", "user", "domain"}, Help: "what is limited: one transfer, each user's month, the domain's month"},
 			{Name: "value", Kind: command.Text, Required: true, Help: `a size such as 5GB, "unlimited", "deny", or "inherit" for what the domain or the configuration says`}},
-		Help: "Sets a limit of a user or a domain.", Run: p.set})
+		Help: "Set a limit of a user or a domain.", Run: p.set})
 	h.Command(command.Command{Name: "quota list", Role: command.Operator, Effect: command.Read,
 		Args: []command.Arg{month, {Name: "max", Kind: command.Int, Default: "100", Help: "how many to list at most"}},
-		Help: "Lists the users who used most in a month.", Run: p.list})
+		Help: "List the users who used most in a month.", Run: p.list})
 	h.Command(command.Command{Name: "credit show", Role: command.Operator, Effect: command.Read, Args: []command.Arg{optional},
-		Help: "Shows a balance, or all.", Run: p.credit})
+		Help: "Show a balance, or all.", Run: p.credit})
 	h.Command(command.Command{Name: "credit topup", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{who, {Name: "bytes", Kind: command.Text, Required: true, Help: `a size such as 5GB; "-5GB" takes back`}},
-		Help: "Adds to the balance that transfers of a user, or of a domain's users, are paid from.\n\nThe first one makes the balance: from then on what its owner requests needs it.", Run: p.topup})
+		Help: "Add to the balance that transfers of a user, or of a domain's users, are paid from.\n\nThe first one makes the balance: from then on what its owner requests needs it.", Run: p.topup})
 	h.Command(command.Command{Name: "ledger export", Role: command.Operator, Effect: command.Read,
 		Args: []command.Arg{month,
 			{Name: "format", Kind: command.Enum, Choices: []string{"csv", "json"}, Default: "csv", Help: "how: lines of values, or an object on each line"},
 			{Name: "who", Kind: command.Text, Help: "only what this user, domain or billing group requested, sent or received"}},
-		Help: "Shows who sent how many bytes to whom, when and over which machine.", Run: p.export})
+		Help: "Show who sent how many bytes to whom, when and over which machine.", Run: p.export})
 }
 
 // subject finds whom a command is about.

@@ -15,7 +15,7 @@ func (p *service) commands(h module.Host) {
 	s := p.server
 	h.Command(command.Command{
 		Name: "turn list", Effect: command.Read, Role: command.Operator,
-		Help: "Lists the relays that are open.",
+		Help: "List the relays that are open.",
 		Run:  func(context.Context, *command.Call) (*command.Result, error) { return s.table(), nil },
 	})
 	h.Command(command.Command{
@@ -24,7 +24,7 @@ func (p *service) commands(h module.Host) {
 			{Name: "number", Kind: command.Int, Help: "the relay's number in `turn list`"},
 			{Name: "user", Kind: command.Text, Help: "all relays of this user, as `turn list` names him"},
 		},
-		Help: "Ends relays, and with them the calls that go through them.",
+		Help: "End relays, and with them the calls that go through them.",
 		Run: func(_ context.Context, a *command.Call) (*command.Result, error) {
 			if a.Has("number") == a.Has("user") {
 				return nil, command.BadArg("number", "either a number or a user is needed")
@@ -42,7 +42,7 @@ func (p *service) commands(h module.Host) {
 	h.Command(command.Command{
 		Name: "turn user set", Effect: command.Change, Role: command.Admin,
 		Args: []command.Arg{name, {Name: "password", Kind: command.Password, Required: true, Help: "his password for TURN"}},
-		Help: "Makes a user of TURN who has no account, such as a telephone, or gives him another password.",
+		Help: "Make a user of TURN who has no account, such as a telephone, or give him another password.",
 		Run: func(ctx context.Context, a *command.Call) (*command.Result, error) {
 			u, password := a.String("name"), a.String("password")
 			if len(u) > 64 || strings.ContainsAny(u, ":\"\\") {
@@ -54,7 +54,7 @@ func (p *service) commands(h module.Host) {
 	})
 	h.Command(command.Command{
 		Name: "turn user remove", Effect: command.Danger, Role: command.Admin, Args: []command.Arg{name},
-		Help: "Removes a user of TURN and ends his calls.",
+		Help: "Remove a user of TURN and end his calls.",
 		Run: func(ctx context.Context, a *command.Call) (*command.Result, error) {
 			u := a.String("name")
 			if s.keeper.Named(u) == nil {
@@ -69,7 +69,7 @@ func (p *service) commands(h module.Host) {
 	})
 	h.Command(command.Command{
 		Name: "turn user list", Effect: command.Read, Role: command.Operator,
-		Help: "Lists the users of TURN who were made with `turn user set`.",
+		Help: "List the users of TURN who were made with `turn user set`.",
 		Run: func(context.Context, *command.Call) (*command.Result, error) {
 			r := command.Table(command.Column{Name: "name"}, command.Column{Name: "realm"}, command.Column{Name: "works", Label: "works", Kind: command.Bool})
 			for _, u := range s.keeper.Users() {
@@ -80,7 +80,7 @@ func (p *service) commands(h module.Host) {
 	})
 	h.Command(command.Command{
 		Name: "turn secret rotate", Effect: command.Change, Role: command.Admin,
-		Help: "Makes a new secret that credentials are issued with. Those of the old one stay good for their time.",
+		Help: "Make a new secret that credentials are issued with. Those of the old one stay good for their time.",
 		Run: func(ctx context.Context, _ *command.Call) (*command.Result, error) {
 			if !s.clockSet(time.Now()) {
 				return nil, command.Fail(command.Unavailable, "the clock has not been set yet")

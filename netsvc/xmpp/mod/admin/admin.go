@@ -45,34 +45,34 @@ func (m *extension) Setup(h xmpp.Host) error {
 	again := command.Arg{Name: "password-verify", Kind: command.Password, Help: "the password once more"}
 
 	h.Command(command.Command{Name: "user add", Node: node + "add-user", Role: command.Admin, Effect: command.Change,
-		Args: []command.Arg{one, password, again}, Run: m.add, Help: "Makes an account."})
+		Args: []command.Arg{one, password, again}, Run: m.add, Help: "Make an account."})
 	h.Command(command.Command{Name: "user delete", Node: node + "delete-user", Role: command.Admin, Effect: command.Danger,
 		Args: []command.Arg{some}, Run: m.each(func(ctx context.Context, j jid.JID) error { return m.users().Delete(ctx, j) }),
-		Help: "Deletes accounts with all that is kept for them; this cannot be undone."})
+		Help: "Delete accounts with all that is kept for them; this cannot be undone."})
 	h.Command(command.Command{Name: "user disable", Node: node + "disable-user", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{some, {Name: "reason", Kind: command.Text, Help: "why, for other administrators"}}, Run: m.disable,
-		Help: "Keeps accounts from logging in and ends their sessions."})
+		Help: "Keep accounts from logging in and end their sessions."})
 	h.Command(command.Command{Name: "user enable", Node: node + "reenable-user", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{some}, Run: m.each(func(ctx context.Context, j jid.JID) error { return m.users().Enable(ctx, j) }),
-		Help: "Lets disabled accounts log in again."})
+		Help: "Let disabled accounts log in again."})
 	h.Command(command.Command{Name: "user password", Node: node + "change-user-password", Role: command.Admin, Effect: command.Change,
-		Args: []command.Arg{one, password}, Run: m.password, Help: "Sets an account's password and ends its sessions."})
+		Args: []command.Arg{one, password}, Run: m.password, Help: "Set an account's password and end its sessions."})
 	h.Command(command.Command{Name: "user role", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{one, {Name: "role", Kind: command.Enum, Required: true, Choices: []string{"user", "operator", "admin"}, Help: "what the account may do"}},
-		Run:  m.role, Help: "Sets what an account may do."})
+		Run:  m.role, Help: "Set what an account may do."})
 	h.Command(command.Command{Name: "user stats", Node: node + "user-stats", Role: command.Operator, Effect: command.Read,
-		Args: []command.Arg{one}, Run: m.stats, Help: "Shows an account's sessions and the size of its roster."})
+		Args: []command.Arg{one}, Run: m.stats, Help: "Show an account's sessions and the size of its roster."})
 	h.Command(command.Command{Name: "user roster", Node: node + "get-user-roster", Role: command.Admin, Effect: command.Read,
-		Args: []command.Arg{some}, Run: m.roster, Help: "Shows the contacts of accounts."})
+		Args: []command.Arg{some}, Run: m.roster, Help: "Show the contacts of accounts."})
 	h.Command(command.Command{Name: "user lastlogin", Node: node + "get-user-lastlogin", Role: command.Operator, Effect: command.Read,
-		Args: []command.Arg{some}, Run: m.lastLogin, Help: "Shows when accounts were used last."})
+		Args: []command.Arg{some}, Run: m.lastLogin, Help: "Show when accounts were used last."})
 	h.Command(command.Command{Name: "session end", Node: node + "end-user-session", Role: command.Operator, Effect: command.Danger,
 		Args: []command.Arg{{Name: "jid", Kind: command.JIDs, Required: true, Help: "accounts, or single clients by their full addresses", Var: "accountjids"}},
-		Run:  m.endSessions, Help: "Disconnects clients; they may log in again."})
+		Run:  m.endSessions, Help: "Disconnect clients; they may log in again."})
 	m.lists(h)
 	h.Command(command.Command{Name: "announce", Node: node + "announce", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{{Name: "announcement", Kind: command.Lines, Required: true, Help: "the text"}},
-		Run:  m.announce, Help: "Sends a message to everybody who is online."})
+		Run:  m.announce, Help: "Send a message to everybody who is online."})
 	return nil
 }
 

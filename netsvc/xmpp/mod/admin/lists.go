@@ -32,7 +32,7 @@ func (m *extension) lists(h xmpp.Host) {
 		{"idle", "whose clients have been silent", "get-idle-users", "get-idle-users-num", "activeuserjids", m.online(func(a xmpp.Account) bool { return !m.active(a) })},
 	} {
 		h.Command(command.Command{Name: "user list " + l.what, Node: node + l.list, Role: command.Operator, Effect: command.Read,
-			Args: []command.Arg{most}, Help: "Lists users " + l.help + ".",
+			Args: []command.Arg{most}, Help: "List users " + l.help + ".",
 			Run: func(_ context.Context, c *command.Call) (*command.Result, error) {
 				var names []string
 				most, _ := strconv.Atoi(c.String("max")) // "none" is 0
@@ -43,7 +43,7 @@ func (m *extension) lists(h xmpp.Host) {
 				return new(command.Result).Add(l.jids, "Users", command.JIDs, names...), err
 			}})
 		h.Command(command.Command{Name: "user count " + l.what, Node: node + l.num, Role: command.Operator, Effect: command.Read,
-			Help: "Counts users " + l.help + ".",
+			Help: "Count users " + l.help + ".",
 			Run: func(context.Context, *command.Call) (*command.Result, error) {
 				n := 0
 				err := l.find(func(jid.JID) bool { n++; return true })

@@ -26,12 +26,12 @@ func (m *extension) invites(h xmpp.Host) {
 			{Name: "note", Kind: command.Text, Help: "what it is for, shown in the list"},
 			domain,
 		},
-		Run: m.invite, Help: "Makes an invitation to register an account.\n\nWhoever gets the address that is printed may open it in a client, once."})
+		Run: m.invite, Help: "Make an invitation to register an account.\n\nWhoever gets the address that is printed may open it in a client, once."})
 	h.Command(command.Command{Name: "invite list", Role: command.Admin, Effect: command.Read, Args: []command.Arg{domain},
-		Run: m.invitations, Help: "Lists the invitations that are still good."})
+		Run: m.invitations, Help: "List the invitations that are still good."})
 	h.Command(command.Command{Name: "invite revoke", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{{Name: "key", Kind: command.Text, Required: true, Help: "the key, from the list"}, domain},
-		Run:  m.revoke, Help: "Withdraws an invitation."})
+		Run:  m.revoke, Help: "Withdraw an invitation."})
 }
 
 // domain is the one that a command is about.
