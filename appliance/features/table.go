@@ -20,6 +20,7 @@ var Table = []Feature{
 	{"register", "xmpp.register", "linnet/netsvc/xmpp/mod/register", "people make their accounts themselves (XEP-0077)"},
 	{"roster", "xmpp.roster", "linnet/netsvc/xmpp/mod/roster", "contacts and subscriptions (RFC 6121)"},
 	{"snmp", "snmp", "linnet/netsvc/snmp", "SNMP agent for network management stations"},
+	{"statistics", "xmpp.statistics", "linnet/netsvc/xmpp/mod/statistics", "metrics for XMPP clients that monitor (XEP-0039)"},
 	{"time", "xmpp.time", "linnet/netsvc/xmpp/mod/time", "the server's time (XEP-0202)"},
 	{"turn", "turn", "linnet/netsvc/turn", "calls of clients behind address translators (STUN and TURN)"},
 	{"vcard", "xmpp.vcard", "linnet/netsvc/xmpp/mod/vcard", "business cards and avatars (XEP-0054)"},

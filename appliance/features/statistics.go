@@ -1,0 +1,5 @@
+//go:build !omit_statistics
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/statistics"
