@@ -25,6 +25,7 @@ var floors = []floor{
 	{prefix: "netsvc/flow", level: 2},
 	{prefix: "netsvc/account", level: 3},
 	{prefix: "netsvc/quota", level: 3},
+	{prefix: "netsvc/transfer", level: 3},
 	{prefix: "netsvc/cert", level: 3},
 	{prefix: "netsvc/outside", level: 3},
 	{prefix: "netsvc/xmpp", level: 4},

@@ -1,0 +1,272 @@
+package socks5
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"linnet/netsvc/quota"
+	"linnet/netsvc/transfer"
+)
+
+// Why a transfer ended, in the ledger, the metrics and the log.
+const (
+	endDone  = "done"  // both sides closed
+	endReset = "reset" // one side broke off
+	endIdle  = "idle"
+	endLimit = "limit"
+	endCut   = "cut" // by an operator, or because an account is gone
+	endStop  = "stopped"
+	endStore = "store" // the ledger could not be written
+)
+
+// moving is one transfer under way.
+type moving struct {
+	id      uint64
+	request transfer.Request
+	begin   time.Time
+	sides   [2]*party // by quota.Direction: who sends in it
+	account *quota.Account
+	shapers [2]*shaper // of the local parties; nil for none
+	opts    *limits    // of the generation in which it began
+	all     *shaper
+
+	bytes   [2]atomic.Int64 // moved, by direction
+	last    atomic.Int64    // when bytes moved, in nanoseconds since begin
+	running context.Context
+	stop    context.CancelFunc
+	over    sync.Once
+	reason  string // set by over, read after both directions have ended
+	cause   error  // what the users are told
+	leave   func() // gives back what add took; live.mu is held
+}
+
+// limits are the options that a transfer keeps.
+type limits struct {
+	idle   time.Duration
+	chunk  int64
+	buffer int // of each socket and direction; 0: the kernel's choice
+}
+
+// end breaks the transfer off, once, and reports whether it was this call that did.
+func (m *moving) end(reason string, cause error) (first bool) {
+	m.over.Do(func() {
+		first = true
+		m.reason, m.cause = reason, cause
+		m.stop()
+		for _, p := range m.sides {
+			p.conn.Close()
+		}
+	})
+	return first
+}
+
+// tune sets the sockets' options for a transfer: a peer that is gone, or whose window
+// stays closed, is noticed by the kernel within the time for idle transfers.
+func (m *moving) tune(c *net.TCPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	c.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4})
+	return raw.Control(func(p uintptr) {
+		fd := int(p)
+		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(m.opts.idle.Milliseconds()))
+		if m.opts.buffer > 0 {
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, m.opts.buffer)
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, m.opts.buffer)
+		}
+	})
+}
+
+// run moves bytes until both directions have ended.
+func (m *moving) run() {
+	for _, p := range m.sides {
+		if err := m.tune(p.conn); err != nil {
+			m.end(endReset, nil)
+		}
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { m.pump(quota.Back) })
+	m.pump(quota.Forward)
+	wait.Wait()
+	m.end(endDone, nil)
+}
+
+// pump moves one direction until it ends, and then closes the other side for
+// writing, so that a direction can end before the other.
+func (m *moving) pump(d quota.Direction) {
+	source, err := newSource(m.sides[d].conn)
+	if err != nil {
+		m.end(endReset, nil)
+		return
+	}
+	to := m.sides[1-d].conn
+	piece := io.LimitedReader{R: source.conn}
+	for {
+		n, err := source.wait(time.Now().Add(m.opts.idle))
+		switch {
+		case err == io.EOF:
+			to.CloseWrite()
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if m.idle(source) {
+				m.end(endIdle, nil)
+				return
+			}
+			continue
+		case err != nil:
+			m.end(endReset, nil)
+			return
+		}
+		if n, err = m.account.Draw(m.running, d, min(n, m.opts.chunk)); err != nil {
+			m.refused(err)
+			return
+		}
+		// This is splice(2) because of the types on both sides.
+		piece.N = n
+		moved, err := to.ReadFrom(&piece)
+		if moved < n {
+			m.account.Return(d, n-moved)
+		}
+		m.bytes[d].Add(moved)
+		m.last.Store(int64(time.Since(m.begin)))
+		if err != nil || moved == 0 {
+			m.end(endReset, nil)
+			return
+		}
+		if !m.shape(moved) {
+			return
+		}
+	}
+}
+
+// refused ends the transfer for a reason that the ledger gave.
+func (m *moving) refused(err error) {
+	var limit *quota.Limit
+	switch {
+	case errors.As(err, &limit):
+		m.end(endLimit, limit)
+	case m.running.Err() != nil, err == quota.ErrClosed:
+		m.end(endStop, nil)
+	default:
+		m.end(endStore, err)
+	}
+}
+
+// idle reports whether nothing moved for long, in either direction. A receiver that
+// takes a piece for longer than that is slow and not idle: the kernel knows.
+func (m *moving) idle(s *source) bool {
+	if time.Since(m.begin)-time.Duration(m.last.Load()) < m.opts.idle {
+		return false
+	}
+	seen := uint64(0)
+	for _, p := range m.sides {
+		seen += transmitted(p.conn)
+	}
+	if seen != s.seen {
+		s.seen = seen
+		return false
+	}
+	return true
+}
+
+// shape waits as long as the rates ask for; false when the transfer is over.
+func (m *moving) shape(n int64) bool {
+	pause := max(m.shapers[0].take(n), m.shapers[1].take(n), m.all.take(n))
+	if pause <= 0 {
+		return true
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-m.running.Done():
+		return false
+	}
+}
+
+// source is the reading side of a direction.
+type source struct {
+	conn *net.TCPConn
+	raw  syscall.RawConn
+	// The functions that the kernel is asked with, made once.
+	look   func(fd uintptr) bool
+	glance func(fd uintptr)
+
+	n    int
+	err  error
+	seen uint64 // see moving.idle
+}
+
+func newSource(c *net.TCPConn) (*source, error) {
+	raw, err := c.SyscallConn()
+	s := &source{conn: c, raw: raw}
+	s.look = s.peek
+	s.glance = func(fd uintptr) { s.peek(fd) }
+	return s, err
+}
+
+// wait waits until bytes have come and returns how many are there. It reads none.
+func (s *source) wait(deadline time.Time) (int64, error) {
+	if err := s.raw.Control(s.glance); err != nil {
+		return 0, err
+	}
+	if s.n == 0 && s.err == nil {
+		s.conn.SetReadDeadline(deadline)
+		if err := s.raw.Read(s.look); err != nil {
+			return 0, err
+		}
+		s.conn.SetReadDeadline(time.Time{}) // or it would end a splice one day
+	}
+	n, err := s.n, s.err
+	s.n, s.err = 0, nil
+	return int64(n), err
+}
+
+// peek asks the kernel; false when there is nothing yet.
+func (s *source) peek(fd uintptr) bool {
+	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+	if err == nil && n > 0 {
+		s.n = n
+		return true
+	}
+	// None, or the end: only a read tells them apart.
+	var b [1]byte
+	n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return false
+	case err != nil:
+		s.err = err
+	case n == 0:
+		s.err = io.EOF
+	default:
+		s.n = n
+	}
+	return true
+}
+
+// transmitted is how many bytes a connection has received and got acknowledged, as
+// far as the kernel says.
+func transmitted(c *net.TCPConn) (n uint64) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			n = info.Bytes_received + info.Bytes_acked
+		}
+	})
+	return n
+}

@@ -1,0 +1,78 @@
+package socks5
+
+import (
+	"sync"
+	"time"
+
+	"linnet/netsvc/flow"
+	"linnet/netsvc/wire/jid"
+)
+
+// shaper is a rate that several transfers share. A nil shaper has none.
+type shaper struct {
+	mu     sync.Mutex
+	bucket flow.Bucket
+	users  int // transfers; shapers.mu guards it
+}
+
+// take takes bytes that were moved and returns how long to pause.
+func (s *shaper) take(n int64) time.Duration {
+	if s == nil {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bucket.Take(int(min(n, 1<<30)))
+}
+
+func (s *shaper) set(rate int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bucket.Set(float64(rate), float64(rate)/4)
+}
+
+// shapers are the rates of users who have transfers, and that of all together.
+type shapers struct {
+	mu    sync.Mutex
+	rate  int64 // bytes a second of each user; 0: no limit
+	users map[jid.JID]*shaper
+	all   shaper
+}
+
+// set changes the rates, of transfers under way as well.
+func (s *shapers) set(each, all int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rate = each
+	for _, u := range s.users {
+		u.set(each)
+	}
+	s.all.set(all)
+}
+
+// enter returns the shaper of a user, until leave.
+func (s *shapers) enter(user jid.JID) *shaper {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.users[user]
+	if u == nil {
+		if s.users == nil {
+			s.users = make(map[jid.JID]*shaper)
+		}
+		u = new(shaper)
+		u.set(s.rate)
+		s.users[user] = u
+	}
+	u.users++
+	return u
+}
+
+func (s *shapers) leave(user jid.JID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u := s.users[user]; u != nil {
+		if u.users--; u.users == 0 {
+			delete(s.users, user)
+		}
+	}
+}
