@@ -4,35 +4,23 @@ import (
 	"errors"
 	"time"
 
+	"linnet/netsvc/command"
 	"linnet/netsvc/wire/jid"
 )
 
 // ID is the number of an account: never 0, never used again.
 type ID uint64
 
-// Role says what an account may do beside being a user; each role includes
-// those before it. The numbers are stored.
-type Role uint8
+// Role is what an account may do: what its commands are checked for. The zero Role,
+// of who has no account, is no role at all.
+type Role = command.Role
 
 // The roles.
 const (
-	User     Role = iota
-	Operator      // looks and helps: sees lists, ends sessions
-	Admin         // may do everything
+	User     = command.User
+	Operator = command.Operator
+	Admin    = command.Admin
 )
-
-// String returns the name that commands and the configuration use.
-func (r Role) String() string {
-	switch r {
-	case User:
-		return "user"
-	case Operator:
-		return "operator"
-	case Admin:
-		return "admin"
-	}
-	return "unknown"
-}
 
 // ParseRole reads what String wrote.
 func ParseRole(s string) (Role, bool) {

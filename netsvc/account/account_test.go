@@ -506,6 +506,27 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// The numbers of roles are on disks.
+func TestStoredRoles(t *testing.T) {
+	for n, want := range []Role{User, Operator, Admin, User, User} { // those that mean nothing are harmless
+		w := newWriter()
+		w.text("example.org")
+		w.text("juliet")
+		w.time(time.Time{})
+		w.number(uint64(n))
+		w.number(0)
+		w.time(time.Time{})
+		w.text("")
+		a, err := decodeAccount(7, w)
+		if err != nil || a.Role != want {
+			t.Errorf("%d is read as %v, %v", n, a.Role, err)
+		}
+		if want == Role(n+1) && string(encodeAccount(&a)) != string(w) {
+			t.Errorf("%v is written otherwise", want)
+		}
+	}
+}
+
 func FuzzRecord(f *testing.F) {
 	f.Add(encodeAccount(&Account{JID: jid.MustParse("a@b")}))
 	f.Add(encodeKeys(&sasl.Keys{Iterations: 4096, Salt: []byte("s"), StoredKey: []byte("k"), ServerKey: []byte("v")}))

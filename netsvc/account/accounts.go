@@ -187,13 +187,13 @@ func (a *Accounts) read(tx *store.Tx, id ID) (Account, bool, error) {
 }
 
 // RoleOf is the role in force: the stored one, or Admin for those whom the
-// configuration names, whether they have an account or not.
+// configuration names, whether they have an account or not. It is User at least.
 func (a *Accounts) RoleOf(bare jid.JID) (Role, error) {
 	if slices.Contains(a.options.Load().Admins, bare) {
 		return Admin, nil
 	}
 	user, _, err := a.Lookup(bare)
-	return user.Role, err
+	return max(user.Role, User), err
 }
 
 // Count is the number of accounts of all domains.

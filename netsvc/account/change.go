@@ -18,7 +18,7 @@ import (
 type NewAccount struct {
 	JID      jid.JID // bare
 	Password string  // "" makes an account that cannot log in by password
-	Role     Role
+	Role     Role    // at least User
 	// Invitation, unless "", is a token that is redeemed in the same commit.
 	Invitation string
 }
@@ -46,7 +46,7 @@ func (a *Accounts) Create(ctx context.Context, n NewAccount) (Account, error) {
 			return Account{}, err
 		}
 	}
-	user := Account{ID: ID(a.store.Next("account")), JID: n.JID, Created: time.Now().UTC().Truncate(time.Second), Role: n.Role}
+	user := Account{ID: ID(a.store.Next("account")), JID: n.JID, Created: time.Now().UTC().Truncate(time.Second), Role: max(n.Role, User)}
 	if n.Password != "" {
 		if err := a.putKeys(ctx, &b, user.ID, n.Password); err != nil {
 			return Account{}, err

@@ -129,7 +129,7 @@ func encodeAccount(a *Account) []byte {
 	w.text(a.JID.Domain())
 	w.text(a.JID.Local())
 	w.time(a.Created)
-	w.number(uint64(a.Role))
+	w.number(uint64(a.Role - User))
 	flags := uint64(0)
 	if a.Disabled {
 		flags = 1
@@ -145,7 +145,10 @@ func decodeAccount(id ID, b []byte) (Account, error) {
 	a := Account{ID: id}
 	domain, local := r.text(), r.text()
 	a.Created = r.time()
-	a.Role = Role(r.number())
+	a.Role = User // what is no role of ours has no power
+	if n := r.number(); n <= uint64(Admin-User) {
+		a.Role += Role(n)
+	}
 	a.Disabled = r.number()&1 != 0
 	a.DisabledSince = r.time()
 	a.Reason = r.text()

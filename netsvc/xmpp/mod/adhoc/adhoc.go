@@ -13,7 +13,6 @@ import (
 	"crypto/rand"
 	"time"
 
-	"linnet/netsvc/account"
 	"linnet/netsvc/command"
 	"linnet/netsvc/wire/disco"
 	"linnet/netsvc/wire/form"
@@ -58,7 +57,7 @@ func (m *extension) caller(r *xmpp.Request) command.Caller {
 		m.host.Log().Error("role cannot be read", "cause", err)
 		return c
 	}
-	c.Role = map[account.Role]command.Role{account.User: command.User, account.Operator: command.Operator, account.Admin: command.Admin}[role]
+	c.Role = role
 	return c
 }
 
