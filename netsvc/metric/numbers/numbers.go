@@ -136,6 +136,8 @@ var Fields = [...]Row{
 	{"domain", Text},
 	{"hours", Integer32},
 	{"failures", Integer32},
+	{"raised", Integer32}, // of every notification, behind its own values: TruthValue
+	{"message", Text},     // of every notification: what has happened, in a sentence
 }
 
 // Metric returns the number and the syntax of a metric, 0 for one that has none.
