@@ -15,7 +15,6 @@ import (
 
 const (
 	space        = "urn:xmpp:csi:0"
-	statesSpace  = "http://jabber.org/protocol/chatstates"
 	carbonsSpace = "urn:xmpp:carbons:2"
 	forwardSpace = "urn:xmpp:forward:0"
 )
@@ -73,43 +72,18 @@ func (m *module) hold(to xmpp.Session, s *stanza.Stanza) bool {
 	case stanza.Presence:
 		return m.presence && (s.Type == stanza.Available || s.Type == stanza.Unavailable)
 	case stanza.Message:
-		return m.typing && s.Type != stanza.TypeError && onlyState(s)
+		return m.typing && s.Type != stanza.TypeError && onlyTyping(s)
 	}
 	return false
 }
 
-// onlyState reports whether a message, or the one that it is a copy of, says no
-// more than that somebody is typing or has stopped to.
-func onlyState(s *stanza.Stanza) bool {
+// onlyTyping judges a message, or the one that it is a copy of.
+func onlyTyping(s *stanza.Stanza) bool {
 	for _, direction := range []string{"received", "sent"} {
 		if s.Has(carbonsSpace, direction) {
 			copied := s.Node(carbonsSpace, direction).Child(forwardSpace, "forwarded").Child(xmlstream.ClientSpace, "message")
-			return copied != nil && judge(func(f func(space, local string) bool) {
-				for _, n := range copied.Kids {
-					if !f(n.Name.Space, n.Name.Local) {
-						return
-					}
-				}
-			})
+			return copied != nil && xmpp.OnlyTypingIn(copied)
 		}
 	}
-	return judge(func(f func(space, local string) bool) {
-		s.Each(func(space, local string, _ []byte) bool { return f(space, local) })
-	})
-}
-
-// judge looks at the children of a message until one matters.
-func judge(each func(func(space, local string) bool)) bool {
-	state, matters := false, false
-	each(func(space, local string) bool {
-		switch {
-		case space == statesSpace:
-			state = true
-		case space == xmlstream.ClientSpace && local == "thread", space == "urn:xmpp:hints", space == "urn:xmpp:sid:0":
-		default:
-			matters = true
-		}
-		return !matters
-	})
-	return state && !matters
+	return xmpp.OnlyTyping(s)
 }

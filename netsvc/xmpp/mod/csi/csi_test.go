@@ -106,6 +106,9 @@ func TestWhatWaits(t *testing.T) {
 		{"chat state", typing, true},
 		{"chat state with a thread and hints", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'>` + paused +
 			`<thread>t</thread><no-store xmlns='urn:xmpp:hints'/><origin-id xmlns='urn:xmpp:sid:0' id='1'/></message>`, true},
+		{"chat state, late", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'>` + paused + `<delay xmlns='urn:xmpp:delay' stamp='2000-01-01T00:00:00Z'/></message>`, true},
+		{"chat state to be stored", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'>` + paused + `<store xmlns='urn:xmpp:hints'/></message>`, false},
+		{"thread of something else", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'>` + paused + `<thread xmlns='urn:example'/></message>`, false},
 		{"chat state with something else", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'>` + paused + `<x xmlns='urn:example'/></message>`, false},
 		{"message with a body", chat, false},
 		{"empty message", `<message from='romeo@example.net/orchard' to='juliet@example.com' type='chat'/>`, false},

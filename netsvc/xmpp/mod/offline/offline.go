@@ -17,10 +17,7 @@ import (
 	"linnet/store/table"
 )
 
-const (
-	hints      = "urn:xmpp:hints"
-	chatStates = "http://jabber.org/protocol/chatstates"
-)
+const hints = "urn:xmpp:hints"
 
 func init() {
 	xmpp.Register(xmpp.Info{
@@ -67,7 +64,7 @@ func (m *module) Setup(h xmpp.Host) error {
 func (m *module) store(t *xmpp.Transit) xmpp.Verdict {
 	s, a := t.Stanza, t.Account
 	switch {
-	case onlyState(s):
+	case xmpp.OnlyTyping(s):
 		return xmpp.Taken // tells nobody anything by the time it would be read
 	case s.Has(hints, "no-store"):
 		return xmpp.Pass
@@ -103,28 +100,6 @@ func (m *module) store(t *xmpp.Transit) xmpp.Verdict {
 
 func (m *module) broken(cause error) {
 	m.host.Log().Error("offline messages cannot be read", "cause", cause)
-}
-
-// onlyState reports a message that says no more than that somebody is typing, and
-// whose sender does not want it stored all the same. What servers stamp is nothing
-// more.
-func onlyState(s *stanza.Stanza) bool {
-	if s.Has("jabber:client", "body") {
-		return false
-	}
-	state, more := false, false
-	s.Each(func(space, local string, _ []byte) bool {
-		switch {
-		case space == chatStates:
-			state = true
-		case space == hints:
-			more = local == "store"
-		default:
-			more = local != "thread" && space != "urn:xmpp:delay" && space != "urn:xmpp:sid:0"
-		}
-		return !more
-	})
-	return state && !more
 }
 
 // put adds the row to the batch and to the box, as one that is in flight; ok is false
@@ -293,7 +268,7 @@ func (m *module) goOn(a xmpp.Account, b *box) {
 
 // Keeps implements xmpp.Spool.
 func (m *module) Keeps(s *stanza.Stanza) bool {
-	return (s.Type == stanza.Normal || s.Type == stanza.Chat) && !s.Has(hints, "no-store") && !onlyState(s)
+	return (s.Type == stanza.Normal || s.Type == stanza.Chat) && !s.Has(hints, "no-store") && !xmpp.OnlyTyping(s)
 }
 
 // Put implements xmpp.Spool. The limits are for those who are not there.
