@@ -113,6 +113,21 @@ var Metrics = [...]Row{
 	{"events", Counter64},
 	{"eventsNow", Gauge32},
 	{"logDropped", Counter64},
+	{"quotaRefused", Counter64},
+	{"quotaFlows", Gauge32},
+	{"quotaLeased", Gauge64},
+	{"quotaBytes", Counter64},
+	{"quotaLeases", Counter64},
+	{"socks5Rejected", Counter64},
+	{"transfersBegun", Counter64},
+	{"transfersCompleted", Counter64},
+	{"transferBytes", Counter64},
+	{"transfersRefused", Counter64},
+	{"transfersEnded", Counter64},
+	{"transferTime", Time},
+	{"transfersOpen", Gauge32},
+	{"transfersWaiting", Gauge32},
+	{"transferAverage", Gauge64},
 }
 
 // Events is the table of notifications. Append only.
