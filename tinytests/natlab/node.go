@@ -1,0 +1,102 @@
+package natlab
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Node is the program, running on a host.
+type Node struct {
+	lab     *Lab
+	program string
+	dir     string
+	cmd     *exec.Cmd
+	log     *os.File
+	ended   chan struct{}
+}
+
+// Start starts the program with options as `-set` takes them, and waits until it answers. It ends with the test.
+func (s *Space) Start(program string, options ...string) *Node {
+	s.lab.t.Helper()
+	dir := s.lab.t.TempDir()
+	args := []string{"run", "-quiet", "-data", filepath.Join(dir, "data"), "-domain", "example.org"}
+	for _, o := range options {
+		args = append(args, "-set", o)
+	}
+	n := &Node{lab: s.lab, program: program, dir: dir, cmd: s.Command(program, args...), ended: make(chan struct{})}
+	var err error
+	if n.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
+		s.lab.t.Fatal(err)
+	}
+	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
+	if err := n.cmd.Start(); err != nil {
+		s.lab.t.Fatal(err)
+	}
+	go func() {
+		_ = n.cmd.Wait()
+		close(n.ended)
+	}()
+	s.lab.t.Cleanup(func() {
+		n.Stop()
+		if s.lab.t.Failed() {
+			s.lab.t.Logf("the log of the program:\n%s", n.Log())
+		}
+		n.log.Close()
+	})
+	s.lab.Wait("the program answers", func() bool {
+		_, err := n.ctl("status")
+		return err == nil
+	})
+	return n
+}
+
+// Stop ends the program in order.
+func (n *Node) Stop() {
+	_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-n.ended:
+	case <-time.After(time.Minute):
+		_ = n.cmd.Process.Kill()
+		n.lab.t.Errorf("the program does not end")
+	}
+}
+
+// Log returns what the program has written so far.
+func (n *Node) Log() []byte {
+	b, _ := os.ReadFile(n.log.Name())
+	return b
+}
+
+func (n *Node) ctl(args ...string) (string, error) {
+	c := exec.Command(n.program, append([]string{"ctl", "-data", filepath.Join(n.dir, "data")}, args...)...)
+	var out, fault bytes.Buffer
+	c.Stdout, c.Stderr = &out, &fault
+	err := c.Run()
+	return out.String() + fault.String(), err
+}
+
+// Ctl runs a command of the program and returns what it says.
+func (n *Node) Ctl(args ...string) string {
+	n.lab.t.Helper()
+	out, err := n.ctl(args...)
+	if err != nil {
+		n.lab.t.Fatalf("ctl %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// Wait waits until something is so.
+func (l *Lab) Wait(what string, so func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	l.t.Fatalf("waited in vain until %s", what)
+}
