@@ -35,8 +35,9 @@ type server struct {
 	built    time.Time
 	log      *log.Logger
 
-	gate     gate
-	watching sync.Once // of accounts
+	gate      gate
+	announcer announcer
+	watching  sync.Once // of accounts
 
 	mu      sync.Mutex
 	running context.Context
@@ -339,7 +340,7 @@ func (s *server) lookAgain() {
 	}
 }
 
-// watch looks at the addresses while there are calls, until ctx ends.
+// watch looks at what nobody tells of, until ctx ends: the clock, certificates, and the addresses while there are calls.
 func (s *server) watch(ctx context.Context) {
 	t := time.NewTicker(30 * time.Second)
 	defer t.Stop()
@@ -348,6 +349,7 @@ func (s *server) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			s.announcer.look()
 			if s.box.Len() > 0 {
 				s.look()
 			}

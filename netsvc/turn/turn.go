@@ -16,6 +16,8 @@ import (
 	"linnet/netsvc/config"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
+	"linnet/netsvc/offer"
+	"linnet/netsvc/outside"
 	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/turn/relay"
 )
@@ -37,6 +39,7 @@ type service struct {
 
 	enabled             bool
 	listen, listenTLS   []string
+	name                string
 	realm               string
 	relayPorts          string
 	relayAddresses      []string
@@ -57,10 +60,13 @@ func (p *service) Setup(h module.Host) error {
 	p.certs = cert.Of(h)
 	p.server = module.Live(h, "turn", newServer)
 	p.server.accounts = account.Of(h)
+	a := &p.server.announcer
+	a.server, a.offers, a.outside, a.certs = p.server, offer.Of(h), outside.Of(h), p.certs
 	o := h.Options().About("STUN and TURN: how clients behind address translators reach each other. Credentials come from XEP-0215.")
 	o.Bool(&p.enabled, "enabled", true, "whether this node is a STUN and TURN server")
 	o.Addrs(&p.listen, "listen", []string{"[::]:3478"}, "where clients connect, over UDP and TCP")
 	o.Addrs(&p.listenTLS, "tls", []string{"[::]:5349"}, "where clients connect over TLS; announced only with a certificate that clients trust")
+	o.String(&p.name, "host", "", "the name or address that clients are told; left out, the public addresses of this machine or of the router that maps its ports, or else the domain")
 	o.String(&p.realm, "realm", "", "the realm of credentials; left out, the main domain. Another one ends all calls, and users made with `turn user` need new passwords")
 	o.String(&p.relayPorts, "relay_ports", "49152-49407", "the UDP ports of relays, which a firewall must let in")
 	o.Strings(&p.relayAddresses, "relay_addresses", nil, "the addresses of this machine that relays have, at most one of IPv4 and one of IPv6; left out, those that lead to the internet")
@@ -237,21 +243,30 @@ func (p *service) Start(ctx context.Context) error {
 	s.gate.Set(p.streams, p.perAddress)
 	s.watching.Do(func() { s.accounts.Watch(s.changed) })
 	s.start()
+	s.announcer.start()
 	return nil
 }
 
 // Switch implements module.Switcher.
 func (p *service) Switch() {
-	p.server.use(p.rules())
-	p.server.gate.Set(p.streams, p.perAddress)
+	s := p.server
+	s.use(p.rules())
+	s.gate.Set(p.streams, p.perAddress)
+	s.announcer.use(listening{host: p.name, domains: p.host.Site().Domains, udp: portsOf(p.listen), tls: portsOf(p.listenTLS)})
 }
 
 // Stop implements module.Stopper. The sockets are closed by now.
-func (p *service) Stop(ctx context.Context) error { return p.server.stop(ctx) }
+func (p *service) Stop(ctx context.Context) error {
+	p.server.announcer.stop()
+	return p.server.stop(ctx)
+}
 
 // packets serves a UDP socket. A guard that is closed for a new realm is followed by another.
 func (p *service) packets(c *net.UDPConn) {
 	s := p.server
+	port := uint16(c.LocalAddr().(*net.UDPAddr).Port)
+	s.announcer.at(port, true)
+	defer s.announcer.at(port, false)
 	for s.context().Err() == nil {
 		link := guard.UDP(c)
 		s.serve(link)

@@ -28,6 +28,7 @@ var floors = []floor{
 	{prefix: "netsvc/transfer", level: 3},
 	{prefix: "netsvc/cert", level: 3},
 	{prefix: "netsvc/outside", level: 3},
+	{prefix: "netsvc/offer", level: 3},
 	{prefix: "netsvc/xmpp", level: 4},
 	{prefix: "netsvc/xmpp/stream", level: 5},
 	{prefix: "netsvc/xmpp/mod", level: 5, separate: true},
