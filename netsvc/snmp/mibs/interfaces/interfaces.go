@@ -33,6 +33,9 @@ var operStatus = [...]int{
 	board.StateTesting: 3, board.StateDormant: 5, board.StateUp: 1,
 }
 
+// Status returns the ifOperStatus of a state.
+func Status(s board.State) int { return operStatus[s] }
+
 // kinds are the kernel's families of drivers that say more than the hardware's type.
 var kinds = []struct {
 	kind string
@@ -129,7 +132,7 @@ func (g *group) ifTable(s *mib.Snapshot) {
 		c := &i.Counters
 		s.Row(mib.OID{i.Number},
 			mib.Int(i.Number), mib.Text(i.Name), mib.Int(Type(&i.Interface)), mib.Int(i.MTU), mib.Gauge(i.Speed), mib.Octets(i.Address),
-			status(i.Up), mib.Int(operStatus[i.State]), g.stamp(i.Since),
+			status(i.Up), mib.Int(Status(i.State)), g.stamp(i.Since),
 			mib.Count32(c.InBytes), mib.Count32(unicast(c)), mib.Count32(c.InMulticast), mib.Count32(c.InDrops), mib.Count32(c.InErrors),
 			mib.Count32(c.OutBytes), mib.Count32(c.OutPackets), mib.Count32(c.OutDrops), mib.Count32(c.OutErrors), mib.Gauge(0), g.none)
 	}

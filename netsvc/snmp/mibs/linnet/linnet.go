@@ -57,6 +57,8 @@ type snapshot struct {
 	ends   []uint32
 	values []mib.Value
 	order  []uint32
+
+	waits bool // rows are missing whose numbers are not kept yet
 }
 
 func (s *snapshot) name(n uint32) mib.OID {
@@ -100,7 +102,9 @@ func (g *group) snapshot(now time.Time) *snapshot {
 		return true
 	})
 	sort.Sort(s)
-	g.current = s
+	if len(s.values) > 0 && !s.waits { // before the program runs there are no metrics
+		g.current = s
+	}
 	return s
 }
 
@@ -137,7 +141,8 @@ func (g *group) sample(s *snapshot, m metric.Sample) {
 	}
 	row := g.machine.Book.Number("metric."+m.Desc.Name, strings.Join(m.Labels, "\x00"), 0)
 	if row == 0 {
-		return // not kept yet
+		s.waits = true
+		return
 	}
 	column := uint32(2) // the first is the row, which is not accessible
 	for i := range m.Desc.Labels {
