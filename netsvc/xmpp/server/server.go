@@ -98,6 +98,12 @@ func (s *Server) IsHost(domain string) bool {
 	return false
 }
 
+// Serves reports whether stanzas to a domain are for this server: a served domain, or
+// the address of a service. An edge for other servers asks.
+func (s *Server) Serves(domain string) bool {
+	return s.IsHost(domain) || s.current().places[domain].IsReady()
+}
+
 // Accounts implements xmpp.Server.
 func (s *Server) Accounts() *users.Accounts { return s.accounts }
 

@@ -37,7 +37,13 @@ func TestService(t *testing.T) {
 		ask("<iq type='get' id='3' to='proxy.montague.lit'><query xmlns='urn:example:r'/></iq>", "id='3'", "service-unavailable")
 		ask("<iq type='get' id='4' to='x@proxy.montague.lit'><query xmlns='urn:example:q'/></iq>", "id='4'", "service-unavailable")
 		ask("<message to='proxy.montague.lit' type='chat' id='5'><body>x</body></message>", "id='5'", "service-unavailable")
+		if !n.Serves("montague.lit") || !n.Serves("proxy.montague.lit") || n.Serves("elsewhere.lit") {
+			t.Error("what is served")
+		}
 		ready = false
+		if n.Serves("proxy.montague.lit") {
+			t.Error("a service that is not ready is served")
+		}
 		ask("<iq type='get' id='6' to='proxy.montague.lit'><query xmlns='urn:example:q'/></iq>", "id='6'", "remote-server-not-found")
 	})
 }

@@ -155,7 +155,7 @@ func (s *Server) Peer(domain string) *Peer {
 func (p *Peer) Send(xml string) {
 	p.server.t.Helper()
 	st, err := stanza.Parse([]byte(xml))
-	if err != nil || st.From.Domain() != p.domain || !p.server.IsHost(st.To.Domain()) {
+	if err != nil || st.From.Domain() != p.domain || !p.server.serves(st.To) {
 		p.server.t.Fatalf("%s cannot send %s (%v)", p.domain, xml, err)
 	}
 	p.server.reply(st)

@@ -306,6 +306,11 @@ func (s *Server) place(g *generation, to jid.JID) xmpp.Place {
 	return places[to.Domain()]
 }
 
+// serves reports whether stanzas to an address are for this server.
+func (s *Server) serves(to jid.JID) bool {
+	return s.IsHost(to.Domain()) || s.place(s.generation.Load(), to).IsReady()
+}
+
 func (s *Server) toService(g *generation, t *xmpp.Transit, at xmpp.Place) {
 	st := t.Stanza
 	switch {

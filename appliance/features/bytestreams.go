@@ -1,0 +1,5 @@
+//go:build !omit_bytestreams
+
+package features
+
+import _ "linnet/netsvc/xmpp/mod/bytestreams"

@@ -1,0 +1,5 @@
+//go:build !omit_socks5
+
+package features
+
+import _ "linnet/netsvc/socks5"
