@@ -128,6 +128,27 @@ var Metrics = [...]Row{
 	{"transfersOpen", Gauge32},
 	{"transfersWaiting", Gauge32},
 	{"transferAverage", Gauge64},
+	{"portmapDoubleNat", Gauge32},
+	{"portmapFailures", Counter64},
+	{"portmapIgnored", Counter64},
+	{"portmapMapped", Gauge32},
+	{"portmapRequests", Counter64},
+	{"portmapResets", Counter64},
+	{"portmapWanted", Gauge32},
+	{"turnAllocations", Gauge32},
+	{"turnBindings", Counter64},
+	{"turnBroken", Counter64},
+	{"turnBytesInside", Counter64},
+	{"turnBytesReceived", Counter64},
+	{"turnBytesSent", Counter64},
+	{"turnConnections", Gauge32},
+	{"turnForbidden", Counter64},
+	{"turnLimited", Counter64},
+	{"turnLost", Counter64},
+	{"turnMalformed", Counter64},
+	{"turnPanics", Counter64},
+	{"turnRefused", Counter64},
+	{"turnStray", Counter64},
 }
 
 // Events is the table of notifications. Append only.
@@ -139,6 +160,7 @@ var Events = [...]string{
 	"flashWorn",
 	"certificateExpiring",
 	"bruteForce",
+	"doubleNat",
 }
 
 // Fields is the table of values that notifications carry, by the names of event.Field. Append only.
@@ -153,6 +175,7 @@ var Fields = [...]Row{
 	{"failures", Integer32},
 	{"raised", Integer32}, // of every notification, behind its own values: TruthValue
 	{"message", Text},     // of every notification: what has happened, in a sentence
+	{"router", Text},
 }
 
 // Metric returns the number and the syntax of a metric, 0 for one that has none.
