@@ -80,6 +80,7 @@ type mapper struct {
 	here   func() (network, error)
 	speak  func(name string, n network) (protocol, error)
 	hear   func(name string, gateway netip.Addr) *ear
+	tell   func(double bool, router netip.Addr)
 
 	network  network
 	address  netip.Addr // of the router, outside
@@ -491,10 +492,10 @@ func (m *mapper) publish(s state) {
 		m.log.Info("port mapping: "+string(s), "addr", m.network.gateway)
 		m.told = s
 	}
-	if v.double && !m.double {
-		m.log.Warn("the router stands behind another router: its own address is not one that the internet reaches", "addr", v.address)
+	if v.double != m.double {
+		m.double = v.double
+		m.tell(v.double, v.address)
 	}
-	m.double = v.double
 	m.mu.Lock()
 	m.view = v
 	m.mu.Unlock()

@@ -91,6 +91,7 @@ type lab struct {
 	box     *box
 	place   network
 	nowhere bool
+	behind  []bool // what was told of double NAT
 }
 
 func newLab() *lab {
@@ -113,6 +114,7 @@ func newLab() *lab {
 		return l.place, nil
 	}
 	l.speak = func(name string, _ network) (protocol, error) { return &tongue{box: l.box, named: name}, nil }
+	l.tell = func(double bool, _ netip.Addr) { l.behind = append(l.behind, double) }
 	l.hear = func(string, netip.Addr) *ear { return nil }
 	l.use(settings{protocols: protocols, lifetime: time.Hour})
 	return l
@@ -381,6 +383,9 @@ func TestDoubleNAT(t *testing.T) {
 		}
 		l.box.outer = worldly
 		l.pass(checkEvery + time.Second)
+		if want := []bool{true, false}; !slices.Equal(l.behind, want) {
+			t.Errorf("told %v", l.behind)
+		}
 		if l.shown().double || external(t, p) == "" {
 			t.Error("not noticed that it is over")
 		}

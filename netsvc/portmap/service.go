@@ -12,6 +12,7 @@ import (
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
+	"linnet/netsvc/event"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/netsvc/outside"
@@ -37,6 +38,7 @@ type service struct {
 	host     module.Host
 	mapper   *mapper
 	counters counters
+	behind   *event.Source
 	secrets  *table.Table
 
 	mode     string
@@ -78,6 +80,8 @@ func (s *service) Setup(h module.Host) error {
 		}
 		return 0
 	})
+	s.behind = event.Declare(h, event.Desc{Name: "doubleNat", Severity: event.Warning, Fields: []event.Field{{Name: "router"}},
+		Help: "The router stands behind another router, so that nothing reaches this box from outside."})
 	h.Command(command.Command{Name: "portmap show", Effect: command.Read, Role: command.Operator, Run: s.show,
 		Help: "Show which ports the router lets through, and how it is reached from outside."})
 	return nil
@@ -127,10 +131,20 @@ func (s *service) Start(ctx context.Context) error {
 	if err := s.readSecret(ctx); err != nil {
 		return err
 	}
-	s.mapper.log, s.mapper.counters = s.host.Log(), s.counters
+	s.mapper.log, s.mapper.counters, s.mapper.tell = s.host.Log(), s.counters, s.tell
 	s.mapper.use(s.settings)
 	s.mapper.start()
 	return nil
+}
+
+// tell raises the event, or ends it. It is about one router: what address that has is a value that may change.
+func (s *service) tell(double bool, router netip.Addr) {
+	for _, was := range s.behind.Raised() {
+		s.behind.Clear(was)
+	}
+	if double {
+		s.behind.Raise(router.String())
+	}
 }
 
 // Switch implements module.Switcher.
