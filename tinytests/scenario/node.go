@@ -67,6 +67,9 @@ func (n *Node) start() error {
 	return nil
 }
 
+// App is the node itself, for tests that look beneath the protocol.
+func (n *Node) App() *appliance.Appliance { return n.app }
+
 // Log is what the node has logged.
 func (n *Node) Log() string { return n.log.String() }
 
