@@ -509,14 +509,14 @@ func TestRecord(t *testing.T) {
 // The numbers of roles are on disks.
 func TestStoredRoles(t *testing.T) {
 	for n, want := range []Role{User, Operator, Admin, User, User} { // those that mean nothing are harmless
-		w := newWriter()
-		w.text("example.org")
-		w.text("juliet")
-		w.time(time.Time{})
-		w.number(uint64(n))
-		w.number(0)
-		w.time(time.Time{})
-		w.text("")
+		w := table.NewWriter(rowVersion)
+		w.Text("example.org")
+		w.Text("juliet")
+		w.Time(time.Time{})
+		w.Number(uint64(n))
+		w.Number(0)
+		w.Time(time.Time{})
+		w.Text("")
 		a, err := decodeAccount(7, w)
 		if err != nil || a.Role != want {
 			t.Errorf("%d is read as %v, %v", n, a.Role, err)

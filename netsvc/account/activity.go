@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"linnet/store"
+	"linnet/store/table"
 )
 
 // pendingBound is how many accounts may wait for their activity to be written;
@@ -55,9 +56,9 @@ func (a *Accounts) readActivity(id ID) (x Activity, err error) {
 		if !ok {
 			return nil
 		}
-		r := newReader(v)
-		x = Activity{Login: r.time(), Logout: r.time(), Status: r.text()}
-		return r.err()
+		r := table.NewReader(rowVersion, v)
+		x = Activity{Login: r.Time(), Logout: r.Time(), Status: r.Text()}
+		return r.Err()
 	})
 	return x, err
 }
@@ -106,10 +107,10 @@ func (p *activities) submit() {
 	p.mu.Unlock()
 	a := p.accounts
 	for id, x := range list {
-		w := newWriter()
-		w.time(x.Login)
-		w.time(x.Logout)
-		w.text(x.Status)
+		w := table.NewWriter(rowVersion)
+		w.Time(x.Login)
+		w.Time(x.Logout)
+		w.Text(x.Status)
 		var b store.Batch // of its own: one account may be gone
 		b.Present(a.tables.accounts, id.Row())
 		b.Put(a.tables.activity, id.Row(), w)

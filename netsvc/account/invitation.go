@@ -57,13 +57,13 @@ func invitationKey(host, token string) []byte {
 }
 
 func (a *Accounts) putInvitation(b *store.Batch, key []byte, i *Invitation) {
-	w := newWriter()
-	w.text(i.Local)
-	w.text(i.By.String())
-	w.text(i.Note)
-	w.time(i.Created)
-	w.time(i.Expires)
-	w.number(uint64(i.Uses))
+	w := table.NewWriter(rowVersion)
+	w.Text(i.Local)
+	w.Text(i.By.String())
+	w.Text(i.Note)
+	w.Time(i.Created)
+	w.Time(i.Expires)
+	w.Number(uint64(i.Uses))
 	b.PutUntil(a.tables.invitations, key, w, i.Expires)
 }
 
@@ -72,13 +72,13 @@ func readInvitation(key, v []byte) (*Invitation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := newReader(v)
-	i := &Invitation{Host: host, Local: r.text(), Key: base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash)}
-	if by := r.text(); by != "" {
+	r := table.NewReader(rowVersion, v)
+	i := &Invitation{Host: host, Local: r.Text(), Key: base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(hash)}
+	if by := r.Text(); by != "" {
 		i.By, _ = jid.Parse(by)
 	}
-	i.Note, i.Created, i.Expires, i.Uses = r.text(), r.time(), r.time(), int(r.number())
-	return i, r.err()
+	i.Note, i.Created, i.Expires, i.Uses = r.Text(), r.Time(), r.Time(), int(r.Number())
+	return i, r.Err()
 }
 
 // Invited returns what a token stands for at a domain, or ErrInvitation.

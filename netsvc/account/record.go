@@ -1,10 +1,6 @@
 package account
 
 import (
-	"encoding/binary"
-	"errors"
-	"time"
-
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/sasl"
 	"linnet/store/table"
@@ -47,113 +43,39 @@ func keysKey(id ID, h sasl.Hash) []byte {
 	return append(id.Row(), byte(h))
 }
 
-var errRow = errors.New("account: malformed row")
-
-// A row is a list of fields: numbers as varints, texts with their length before
-// them. The first byte is the version of the list.
+// rowVersion is that of the lists of fields.
 const rowVersion = 1
 
-type writer []byte
-
-func newWriter() writer           { return writer{rowVersion} }
-func (w *writer) number(v uint64) { *w = binary.AppendUvarint(*w, v) }
-func (w *writer) text(s string)   { w.number(uint64(len(s))); *w = append(*w, s...) }
-func (w *writer) bytes(b []byte)  { w.number(uint64(len(b))); *w = append(*w, b...) }
-
-// time writes seconds; the zero time is 0.
-func (w *writer) time(t time.Time) {
-	if t.IsZero() {
-		w.number(0)
-		return
-	}
-	*w = binary.AppendVarint(append(*w, 1), t.Unix())
-}
-
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func newReader(b []byte) *reader {
-	if len(b) == 0 || b[0] != rowVersion {
-		return &reader{bad: true}
-	}
-	return &reader{b: b[1:]}
-}
-
-func (r *reader) number() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) bytes() []byte {
-	n := r.number()
-	if n > uint64(len(r.b)) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
-}
-
-func (r *reader) text() string { return string(r.bytes()) }
-
-func (r *reader) time() time.Time {
-	if r.number() == 0 {
-		return time.Time{}
-	}
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.b, r.bad = nil, true
-		return time.Time{}
-	}
-	r.b = r.b[n:]
-	return time.Unix(v, 0).UTC()
-}
-
-func (r *reader) err() error {
-	if r.bad {
-		return errRow
-	}
-	return nil
-}
-
 func encodeAccount(a *Account) []byte {
-	w := newWriter()
-	w.text(a.JID.Domain())
-	w.text(a.JID.Local())
-	w.time(a.Created)
-	w.number(uint64(a.Role - User))
+	w := table.NewWriter(rowVersion)
+	w.Text(a.JID.Domain())
+	w.Text(a.JID.Local())
+	w.Time(a.Created)
+	w.Number(uint64(a.Role - User))
 	flags := uint64(0)
 	if a.Disabled {
 		flags = 1
 	}
-	w.number(flags)
-	w.time(a.DisabledSince)
-	w.text(a.Reason)
+	w.Number(flags)
+	w.Time(a.DisabledSince)
+	w.Text(a.Reason)
 	return w
 }
 
 func decodeAccount(id ID, b []byte) (Account, error) {
-	r := newReader(b)
+	r := table.NewReader(rowVersion, b)
 	a := Account{ID: id}
-	domain, local := r.text(), r.text()
-	a.Created = r.time()
+	domain, local := r.Text(), r.Text()
+	a.Created = r.Time()
 	a.Role = User // what is no role of ours has no power
-	if n := r.number(); n <= uint64(Admin-User) {
+	if n := r.Number(); n <= uint64(Admin-User) {
 		a.Role += Role(n)
 	}
-	a.Disabled = r.number()&1 != 0
-	a.DisabledSince = r.time()
-	a.Reason = r.text()
-	if r.bad {
-		return Account{}, errRow
+	a.Disabled = r.Number()&1 != 0
+	a.DisabledSince = r.Time()
+	a.Reason = r.Text()
+	if err := r.Err(); err != nil {
+		return Account{}, err
 	}
 	j, err := jid.New(local, domain, "")
 	a.JID = j
@@ -161,21 +83,21 @@ func decodeAccount(id ID, b []byte) (Account, error) {
 }
 
 func encodeKeys(k *sasl.Keys) []byte {
-	w := newWriter()
-	w.number(uint64(k.Iterations))
-	w.bytes(k.Salt)
-	w.bytes(k.StoredKey)
-	w.bytes(k.ServerKey)
+	w := table.NewWriter(rowVersion)
+	w.Number(uint64(k.Iterations))
+	w.Bytes(k.Salt)
+	w.Bytes(k.StoredKey)
+	w.Bytes(k.ServerKey)
 	return w
 }
 
 // decodeKeys returns keys that lie in b.
 func decodeKeys(b []byte) (sasl.Keys, error) {
-	r := newReader(b)
-	n := r.number()
-	k := sasl.Keys{Iterations: int(n), Salt: r.bytes(), StoredKey: r.bytes(), ServerKey: r.bytes()}
+	r := table.NewReader(rowVersion, b)
+	n := r.Number()
+	k := sasl.Keys{Iterations: int(n), Salt: r.Bytes(), StoredKey: r.Bytes(), ServerKey: r.Bytes()}
 	if n > 1<<30 {
-		r.bad = true
+		r.Fail()
 	}
-	return k, r.err()
+	return k, r.Err()
 }

@@ -1,8 +1,6 @@
 package quota
 
 import (
-	"encoding/binary"
-	"errors"
 	"time"
 
 	"linnet/netsvc/account"
@@ -72,8 +70,6 @@ func (t *tables) credit(id account.ID, name string) (*table.Table, []byte) {
 	return t.domainCredit, table.AppendString(nil, name)
 }
 
-var errRow = errors.New("quota: malformed row")
-
 func encodeUsed(out, in int64) []byte {
 	return table.AppendInt64(table.AppendInt64(nil, out), in)
 }
@@ -85,69 +81,25 @@ func decodeUsed(v []byte) (out, in int64, err error) {
 	return out, in, err
 }
 
-// A longer row is a list of fields: numbers as varints, texts with their length
-// before them. The first byte is the version of the list.
-const rowVersion = 1
+// rowVersion is that of the longer rows, which are lists of fields. (1 was never
+// released.)
+const rowVersion = 2
 
-type writer []byte
+// Moments are kept to the millisecond.
+func putMoment(w *table.Writer, t time.Time) { w.Int(t.UnixMilli()) }
 
-func newWriter() writer              { return writer{rowVersion} }
-func (w *writer) number(v int64)     { *w = binary.AppendVarint(*w, v) }
-func (w *writer) text(s string)      { w.number(int64(len(s))); *w = append(*w, s...) }
-func (w *writer) moment(t time.Time) { w.number(t.UnixMilli()) }
+func readMoment(r *table.Reader) time.Time { return time.UnixMilli(r.Int()).UTC() }
 
-type reader struct {
-	rest []byte
-	bad  bool
-}
-
-func newReader(v []byte) *reader {
-	if len(v) == 0 || v[0] != rowVersion {
-		return &reader{bad: true}
-	}
-	return &reader{rest: v[1:]}
-}
-
-func (r *reader) number() int64 {
-	v, n := binary.Varint(r.rest)
-	if n <= 0 || r.bad {
-		r.bad = true
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return v
-}
-
-func (r *reader) text() string {
-	n := r.number()
-	if r.bad || n < 0 || n > int64(len(r.rest)) {
-		r.bad = true
-		return ""
-	}
-	s := string(r.rest[:n])
-	r.rest = r.rest[n:]
-	return s
-}
-
-func (r *reader) moment() time.Time { return time.UnixMilli(r.number()).UTC() }
-
-func (r *reader) address() jid.JID {
-	s := r.text()
-	if s == "" || r.bad {
+func readAddress(r *table.Reader) jid.JID {
+	s := r.Text()
+	if s == "" {
 		return jid.JID{}
 	}
 	j, err := jid.Parse(s)
 	if err != nil {
-		r.bad = true
+		r.Fail()
 	}
 	return j
-}
-
-func (r *reader) err() error {
-	if r.bad {
-		return errRow
-	}
-	return nil
 }
 
 // Entry is one line of the ledger: what flowed between two parties in one month.
@@ -168,20 +120,20 @@ type Entry struct {
 }
 
 func (e *Entry) encode() []byte {
-	w := newWriter()
-	w.text(e.Service)
-	w.text(e.Box)
-	w.text(e.From.String())
-	w.text(e.To.String())
-	w.text(e.Requester.String())
-	w.text(e.Group)
-	w.number(int64(e.Month))
-	w.number(e.Out)
-	w.number(e.In)
-	w.number(e.Credit)
-	w.moment(e.Begin)
-	w.moment(e.End)
-	w.text(e.Reason)
+	w := table.NewWriter(rowVersion)
+	w.Text(e.Service)
+	w.Text(e.Box)
+	w.Text(e.From.String())
+	w.Text(e.To.String())
+	w.Text(e.Requester.String())
+	w.Text(e.Group)
+	w.Int(int64(e.Month))
+	w.Int(e.Out)
+	w.Int(e.In)
+	w.Int(e.Credit)
+	putMoment(&w, e.Begin)
+	putMoment(&w, e.End)
+	w.Text(e.Reason)
 	return w
 }
 
@@ -189,13 +141,13 @@ func decodeEntry(key, v []byte) (e Entry, err error) {
 	if e.Order, _, err = table.ReadUint64(key); err != nil {
 		return e, err
 	}
-	r := newReader(v)
-	e.Service, e.Box = r.text(), r.text()
-	e.From, e.To, e.Requester = r.address(), r.address(), r.address()
-	e.Group, e.Month = r.text(), Month(r.number())
-	e.Out, e.In, e.Credit = r.number(), r.number(), r.number()
-	e.Begin, e.End, e.Reason = r.moment(), r.moment(), r.text()
-	return e, r.err()
+	r := table.NewReader(rowVersion, v)
+	e.Service, e.Box = r.Text(), r.Text()
+	e.From, e.To, e.Requester = readAddress(r), readAddress(r), readAddress(r)
+	e.Group, e.Month = r.Text(), Month(r.Int())
+	e.Out, e.In, e.Credit = r.Int(), r.Int(), r.Int()
+	e.Begin, e.End, e.Reason = readMoment(r), readMoment(r), r.Text()
+	return e, r.Err()
 }
 
 // lease is the row of a flow that is open: all that is needed to charge it after a
@@ -208,16 +160,16 @@ type lease struct {
 }
 
 func (l *lease) encode() []byte {
-	w := newWriter()
-	w.text(string(l.entry.encode()))
-	w.number(l.granted)
-	w.number(int64(len(l.charges)))
+	w := table.NewWriter(rowVersion)
+	w.Text(string(l.entry.encode()))
+	w.Int(l.granted)
+	w.Int(int64(len(l.charges)))
 	for i := range l.charges {
 		c := &l.charges[i]
 		l.charges[i].key.encode(&w)
 		for _, d := range c.per {
-			w.number(d.out)
-			w.number(d.in)
+			w.Int(d.out)
+			w.Int(d.in)
 		}
 	}
 	l.purse.encode(&w)
@@ -225,35 +177,36 @@ func (l *lease) encode() []byte {
 }
 
 func decodeLease(key, v []byte) (l lease, err error) {
-	r := newReader(v)
-	text := r.text()
-	l.granted = r.number()
-	n := r.number()
-	if r.bad || n < 0 || n > 16 {
-		return l, errRow
+	r := table.NewReader(rowVersion, v)
+	text := r.Text()
+	l.granted = r.Int()
+	n := r.Int()
+	if n < 0 || n > 16 {
+		r.Fail()
+		n = 0
 	}
 	for range n {
 		c := charge{key: decodeKey(r)}
 		for d := range c.per {
-			c.per[d].out, c.per[d].in = r.number(), r.number()
+			c.per[d].out, c.per[d].in = r.Int(), r.Int()
 		}
 		l.charges = append(l.charges, c)
 	}
 	l.purse = decodeKey(r)
-	if r.bad {
-		return l, errRow
+	if err := r.Err(); err != nil {
+		return l, err
 	}
 	l.entry, err = decodeEntry(key, []byte(text))
 	return l, err
 }
 
-func (k *meterKey) encode(w *writer) {
-	w.number(int64(k.scope))
-	w.number(int64(k.id))
-	w.text(k.name)
-	w.number(int64(k.month))
+func (k *meterKey) encode(w *table.Writer) {
+	w.Int(int64(k.scope))
+	w.Int(int64(k.id))
+	w.Text(k.name)
+	w.Int(int64(k.month))
 }
 
-func decodeKey(r *reader) meterKey {
-	return meterKey{scope: Scope(r.number()), id: account.ID(r.number()), name: r.text(), month: Month(r.number())}
+func decodeKey(r *table.Reader) meterKey {
+	return meterKey{scope: Scope(r.Int()), id: account.ID(r.Int()), name: r.Text(), month: Month(r.Int())}
 }
