@@ -73,6 +73,7 @@ func newLive() *live {
 
 type stats struct {
 	rejected, began, completed, bytes *metric.Counter
+	flow                              *metric.Counter
 	refused, ended                    *metric.Counters
 	took                              *metric.Timer
 }
@@ -111,6 +112,7 @@ func (p *proxy) Setup(h module.Host) error {
 		began:     m.Counter(metric.Desc{Name: "transfersBegun", Help: "transfers that were activated"}),
 		completed: m.Counter(metric.Desc{Name: "transfersCompleted", Help: "transfers that both sides ended"}),
 		bytes:     m.Counter(metric.Desc{Name: "transferBytes", Unit: metric.Bytes, Help: "bytes moved in transfers that have ended"}),
+		flow:      m.Counter(metric.Desc{Name: "transferFlow", Unit: metric.Bytes, Help: "bytes moved in transfers, as they move", Rate: true}),
 		refused:   m.Counters(metric.Desc{Name: "transfersRefused", Help: "activations that were refused, by cause", Labels: []string{"cause"}}),
 		ended:     m.Counters(metric.Desc{Name: "transfersEnded", Help: "transfers that ended, by cause", Labels: []string{"cause"}}),
 		took:      m.Timer(metric.Desc{Name: "transferTime", Help: "how long transfers took"}),
@@ -344,7 +346,7 @@ func (p *proxy) admit(r transfer.Request, sides [2]*party) (m *moving, cause str
 	if err != nil {
 		return nil, "hook", err
 	}
-	m = &moving{request: r, begin: time.Now(), sides: sides, opts: &p.limits}
+	m = &moving{request: r, begin: time.Now(), sides: sides, opts: &p.limits, flow: p.stats.flow}
 	m.running, m.stop = context.WithCancel(context.Background())
 	if err := p.live.add(m, p); err != nil {
 		return nil, "many", err

@@ -414,7 +414,7 @@ func TestMany(t *testing.T) {
 	wait.Wait()
 	l.eventually("the end", func() bool { return l.Metric("transfersOpen") == 0 })
 	out, in := l.used("romeo@montague.lit")
-	if out+in != total || l.Metric("transferBytes") != total {
+	if out+in != total || l.Metric("transferBytes") != total || l.Metric("transferFlow") != total {
 		t.Errorf("%d bytes are in the ledger, %d in the metric, %d flowed", out+in, l.Metric("transferBytes"), total)
 	}
 }

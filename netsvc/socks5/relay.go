@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"linnet/netsvc/metric"
 	"linnet/netsvc/quota"
 	"linnet/netsvc/transfer"
 )
@@ -40,6 +41,7 @@ type moving struct {
 	all     *shaper
 
 	bytes   [2]atomic.Int64 // moved, by direction
+	flow    *metric.Counter // of all transfers
 	last    atomic.Int64    // when bytes moved, in nanoseconds since begin
 	running context.Context
 	stop    context.CancelFunc
@@ -138,6 +140,7 @@ func (m *moving) pump(d quota.Direction) {
 			m.account.Return(d, n-moved)
 		}
 		m.bytes[d].Add(moved)
+		m.flow.Add(uint64(moved))
 		m.last.Store(int64(time.Since(m.begin)))
 		if err != nil || moved == 0 {
 			m.end(endReset, nil)

@@ -99,7 +99,7 @@ func (p *service) Setup(h module.Host) error {
 
 func (p *service) metrics(m *metric.Section) {
 	counter := func(name, unit, help string) *metric.Counter {
-		return m.Counter(metric.Desc{Name: name, Unit: unit, Help: help})
+		return m.Counter(metric.Desc{Name: name, Unit: unit, Help: help, Rate: unit == metric.Bytes})
 	}
 	count := &guard.Counters{
 		Malformed: counter("turnMalformed", "", "packets that no client makes, dropped"),

@@ -149,6 +149,7 @@ var Metrics = [...]Row{
 	{"turnPanics", Counter64},
 	{"turnRefused", Counter64},
 	{"turnStray", Counter64},
+	{"transferFlow", Counter64},
 }
 
 // Events is the table of notifications. Append only.
