@@ -20,6 +20,7 @@
 // whether it has lost its memory (the epoch of RFC 6887, section 8.5; by UPnP whether one of the mappings is still
 // there) and then all are made anew. On exit they are removed. A router that itself has an address which cannot be
 // reached from the internet stands behind another one ("double NAT"): the mappings stay, but nothing is published.
+// Routers that hide such an address refuse instead; then it can only be suspected, and `portmap show` does.
 //
 // # Where it deviates
 //

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"linnet/netsvc/outside"
+	"linnet/netsvc/wire/igd"
+	"linnet/netsvc/wire/natpmp"
+	"linnet/netsvc/wire/pcp"
 )
 
 // protocol is one way of talking to one router. It is used by one goroutine.
@@ -48,6 +51,14 @@ type laterError struct {
 
 func (e *laterError) Error() string { return e.cause.Error() }
 func (e *laterError) Unwrap() error { return e.cause }
+
+// homeless tells whether a refusal is one of those by which routers say that they have no address to give ports of:
+// their line is down, or they stand behind another router. miniupnpd, which most routers run, keeps its private
+// address for itself and answers like this, so that it is the only sign.
+func homeless(err error) bool {
+	return errors.Is(err, pcp.NetworkFailure) || errors.Is(err, pcp.NoResources) || errors.Is(err, pcp.NoExternal) ||
+		errors.Is(err, natpmp.NetworkFailure) || faulty(err, igd.ActionFailed)
+}
 
 // epoch follows the clock that PCP and NAT-PMP routers show in every answer: seconds since they have known their
 // mappings. It tells when the router has begun anew, RFC 6887 section 8.5 (RFC 6886 section 3.6 is a laxer form).

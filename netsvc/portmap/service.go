@@ -227,6 +227,9 @@ func (s *service) show(context.Context, *command.Call) (*command.Result, error) 
 		}
 		if p.err != nil {
 			problem = p.err.Error()
+			if homeless(p.err) {
+				problem += ": so do routers whose line is down, or that stand behind another router"
+			}
 		}
 		r.Row(name(p.target), external, expires, problem)
 	}

@@ -10,6 +10,9 @@ import (
 	"linnet/netsvc/module"
 	"linnet/netsvc/module/moduletest"
 	"linnet/netsvc/outside"
+	"linnet/netsvc/wire/igd"
+	"linnet/netsvc/wire/natpmp"
+	"linnet/netsvc/wire/pcp"
 )
 
 func info(t *testing.T) module.Info {
@@ -107,6 +110,25 @@ func TestOptions(t *testing.T) {
 		s := service{ports: []string{name(target)}}
 		if err := s.check(); err != nil || s.settings.ports[0] != target {
 			t.Errorf("%v became %v, %v", target, s.settings.ports, err)
+		}
+	}
+}
+
+func TestHomeless(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want bool
+	}{
+		{err: &laterError{pcp.NoResources, time.Minute}, want: true},
+		{err: natpmp.NetworkFailure, want: true},
+		{err: &igd.Fault{Code: 501}, want: true},
+		{err: &laterError{pcp.NotAuthorized, time.Minute}},
+		{err: natpmp.UnsupportedVersion},
+		{err: &igd.Fault{Code: 718}},
+		{err: errSilent},
+	} {
+		if homeless(tc.err) != tc.want {
+			t.Errorf("%v: %v", tc.err, !tc.want)
 		}
 	}
 }

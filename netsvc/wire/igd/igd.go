@@ -89,6 +89,7 @@ type Fault struct {
 // section 2.5.
 const (
 	InvalidAction  = 401
+	ActionFailed   = 501
 	NotAuthorized  = 606
 	NoSuchEntry    = 714
 	Conflict       = 718

@@ -28,10 +28,11 @@ const (
 // Result is what the router made of a request, section 3.5.
 type Result uint16
 
-// Success and the one result that is treated specially.
+// Success and the results that are treated specially.
 const (
 	Success            Result = 0
 	UnsupportedVersion Result = 1
+	NetworkFailure     Result = 3
 )
 
 var results = [...]string{"success", "unsupported version", "not authorized", "network failure", "out of resources", "unsupported opcode"}

@@ -45,7 +45,9 @@ const (
 	Success            Result = 0
 	UnsupportedVersion Result = 1
 	NotAuthorized      Result = 2
+	NetworkFailure     Result = 7
 	NoResources        Result = 8
+	NoExternal         Result = 11
 	AddressMismatch    Result = 12 // another translator stands between client and server
 )
 
