@@ -7,6 +7,7 @@ import (
 	"linnet/netsvc/snmp/mibs/interfaces"
 	"linnet/netsvc/snmp/mibs/ip"
 	"linnet/netsvc/snmp/mibs/linnet"
+	"linnet/netsvc/snmp/mibs/netservices"
 	"linnet/netsvc/snmp/mibs/system"
 	"linnet/netsvc/snmp/mibs/ucd"
 )
@@ -19,5 +20,6 @@ var groups = []func(*mib.Env) []mib.Group{
 	host.Groups,
 	ucd.Groups,
 	entity.Groups,
+	netservices.Groups,
 	linnet.Groups,
 }

@@ -12,7 +12,7 @@ import (
 // Limits of a Book.
 const (
 	maxNames = 4096    // of one space: what comes after them gets no number
-	drawn    = 1 << 20 // where numbers begin that were drawn because the one that was wished for is taken
+	others   = 1 << 20 // where numbers begin that are given because the one that was wished for is taken
 )
 
 // Book gives names a number that stays: over restarts, and after the name is gone. Safe for concurrent use.
@@ -22,6 +22,7 @@ type Book struct {
 
 	mu     sync.Mutex
 	read   bool
+	drawn  int // numbers, since the start
 	spaces map[string]*space
 }
 
@@ -59,7 +60,7 @@ func (b *Book) Number(of, name string, wish uint32) uint32 {
 		return 0
 	}
 	switch {
-	case wish != 0 && wish < drawn && !s.taken[wish]:
+	case wish != 0 && wish < others && !s.taken[wish]:
 		e.number = wish
 	case db == nil:
 		s.last++
@@ -68,9 +69,10 @@ func (b *Book) Number(of, name string, wish uint32) uint32 {
 		e.number = uint32(db.Next("snmp.rows." + of))
 	}
 	if wish != 0 && e.number != wish {
-		e.number += drawn
+		e.number += others
 	}
 	e.kept = db == nil
+	b.drawn++
 	s.names[name] = e
 	s.taken[e.number] = true
 	b.mu.Unlock()
@@ -90,6 +92,13 @@ func (b *Book) Number(of, name string, wish uint32) uint32 {
 		s.names[name] = e
 	})
 	return 0
+}
+
+// draws returns how many numbers were drawn since the start.
+func (b *Book) draws() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.drawn
 }
 
 func (b *Book) space(of string) *space {

@@ -57,27 +57,34 @@ func With(h module.Host, make func() *board.Board) *Machine {
 // Settle draws the numbers of everything that the groups show now and returns when they are kept. It is called in
 // Start, so that the first manager who asks sees all there is.
 func (m *Machine) Settle(ctx context.Context, groups []mib.Group) error {
-	tree, _ := mib.NewTree(groups...) // a mistake in groups is not ours to tell
-	r := mib.Request{Now: time.Now()}
-	name, next, v := mib.OID{0, 0}, mib.OID(nil), mib.None
-	for v.Kind() != mib.EndOfMIBView {
-		next, v = tree.Next(&r, name, next)
-		name, next = next, name
+	for range passes {
+		tree, _ := mib.NewTree(groups...) // a mistake in groups is not ours to tell
+		m.Forget()
+		before := m.Book.draws()
+		r := mib.Request{Now: time.Now()}
+		name, next, v := mib.OID{0, 0}, mib.OID(nil), mib.None
+		for v.Kind() != mib.EndOfMIBView {
+			next, v = tree.Next(&r, name, next)
+			name, next = next, name
+		}
+		db := m.Book.host.Store()
+		if db == nil || m.Book.draws() == before {
+			m.Forget()
+			return nil
+		}
+		kept := make(chan struct{})
+		db.Barrier(func() { close(kept) })
+		select { // and once more: what has a number now may need one elsewhere
+		case <-kept:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	m.Forget()
-	db := m.Book.host.Store()
-	if db == nil {
-		return nil
-	}
-	kept := make(chan struct{})
-	db.Barrier(func() { close(kept) })
-	select {
-	case <-kept:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return nil // the store fails: what has no number is not shown
 }
+
+// passes are how many times at most Settle looks; two are enough unless things come meanwhile.
+const passes = 4
 
 // kept is a reading that is shown again until it is too old.
 type kept[T any] struct {

@@ -41,7 +41,7 @@ func (a *agent) Setup(h module.Host) error {
 // Start begins an agent on the recorded machine of that name, with all that groups yields.
 func Start(t testing.TB, machine string, options moduletest.Options, groups ...func(*mib.Env) []mib.Group) *Agent {
 	t.Helper()
-	a := &Agent{Machine: boardtest.New(machine), t: t, began: time.Now(), options: options}
+	a := &Agent{Machine: boardtest.New(machine), t: t, began: time.Now().Add(-time.Hour), options: options}
 	a.info = module.Info{Name: "snmp", Summary: "A test's agent.", New: func() module.Module {
 		return &agent{make: func(h module.Host) []mib.Group {
 			mibs.With(h, func() *board.Board { return a.Machine.Board() })
