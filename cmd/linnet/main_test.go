@@ -191,6 +191,52 @@ func TestServeWithoutReaders(t *testing.T) {
 	}
 }
 
+// Whoever reads the log may hold it; the server goes on and comes to its end.
+func TestServeWithHeldReader(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	fd := int(written.Fd())
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for size := 4096; size > 0; size /= 2 { // to the last byte
+		for err = nil; err == nil; {
+			_, err = syscall.Write(fd, make([]byte, size))
+		}
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	c := program(t, "run", "-quiet", "-data", data, "-domain", "example.org", "-set", "c2s.listen=", "-set", "c2s.direct_tls=", "-set", "services=")
+	c.Stderr = written
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	written.Close()
+	for begin := time.Now(); ; time.Sleep(10 * time.Millisecond) { // until it runs
+		code, out, err := linnet(t, "", "ctl", "-data", data, "reload") // which is logged
+		if code == 0 {
+			break
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("exit %d: %s%s", code, out, err)
+		}
+	}
+	if code, out, err := linnet(t, "", "ctl", "-data", data, "log", "show"); code != 0 || !strings.Contains(out, "configuration reloaded") {
+		t.Errorf("exit %d: %s%s", code, out, err)
+	}
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The whole way: a first start, control, reload, backup, restart, the end, and the backup put back.
 func TestServe(t *testing.T) {
 	for _, f := range features.Table {

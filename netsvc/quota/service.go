@@ -100,13 +100,14 @@ func (p *service) check() error {
 // Start implements module.Starter.
 func (p *service) Start(ctx context.Context) error {
 	p.Switch()
-	if p.name == "" {
-		p.name, _ = os.Hostname()
+	name := p.name // the option stays what it is: a reload compares
+	if name == "" {
+		name, _ = os.Hostname()
 	}
-	if p.name == "" {
-		p.name = "linnet"
+	if name == "" {
+		name = "linnet"
 	}
-	return p.ledger.Start(ctx, p.host.Store(), p.host.Log(), p.name, account.Of(p.host).Lookup)
+	return p.ledger.Start(ctx, p.host.Store(), p.host.Log(), name, account.Of(p.host).Lookup)
 }
 
 // Switch implements module.Switcher.
