@@ -50,7 +50,7 @@ func (h *home) route(options ...string) {
 	conf := fmt.Sprintf(`ext_ifname=wan
 listening_ip=lan
 http_port=0
-system_uptime=yes
+system_uptime=no
 secure_mode=yes
 uuid=00000000-0000-0000-0000-000000000001
 %s
@@ -153,5 +153,39 @@ func TestPortmap(t *testing.T) {
 				t.Errorf("the router still maps it:\n%s", out)
 			}
 		})
+	}
+}
+
+// A router that is switched off and on has forgotten everything, says so to all, and maps the port again; which takes
+// seconds and not the minutes until the next check.
+func TestPortmapRouterRestarts(t *testing.T) {
+	binary := program(t)
+	h := newHome(t)
+	h.route("enable_upnp=no", "enable_natpmp=yes")
+	n := h.box.Start(binary, boxOptions...)
+	var at netip.AddrPort
+	h.Wait("the port is mapped", func() bool {
+		at = h.reached(n, "tcp/5222")
+		return at.IsValid()
+	})
+	h.halt()
+	if h.greeted(at) {
+		t.Fatal("the port is open without the router")
+	}
+	h.route("enable_upnp=no", "enable_natpmp=yes")
+	h.Wait("somebody comes in again", func() bool { return h.greeted(h.reached(n, "tcp/5222")) })
+}
+
+// A router whose own address is private: this one refuses, keeping its reason for itself, and the operator is told
+// what it may be.
+func TestPortmapDoubleNAT(t *testing.T) {
+	binary := program(t)
+	h := newHome(t)
+	h.box.Router.Shell("ip addr flush dev wan\nip addr add 10.1.2.3/24 dev wan")
+	h.route("enable_upnp=yes", "enable_natpmp=yes")
+	n := h.box.Start(binary, boxOptions...)
+	h.Wait("the operator is told", func() bool { return strings.Contains(n.Ctl("portmap", "show"), "stand behind another router") })
+	if at := h.reached(n, "tcp/5222"); at.IsValid() {
+		t.Errorf("reached at %v", at)
 	}
 }
