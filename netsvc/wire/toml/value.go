@@ -110,6 +110,9 @@ func isDate(s string) bool {
 	if strings.Contains(s, ",") || strings.HasSuffix(s, ".") || strings.Contains(s, ".Z") {
 		return false
 	}
+	if i := strings.IndexByte(s, ':'); i >= 0 && (i < 2 || !digit(s[i-2])) { // time.Parse takes hours of one digit
+		return false
+	}
 	for _, l := range layouts {
 		if _, err := time.Parse(l, s); err == nil {
 			return true
@@ -120,8 +123,12 @@ func isDate(s string) bool {
 
 // number reads an integer or a float, with the underscores and bases of TOML.
 func number(s string) (any, bool) {
+	between := digit // what stands around an underscore
+	if strings.HasPrefix(s, "0x") {
+		between = alnum
+	}
 	for i := 0; i < len(s); i++ {
-		if s[i] == '_' && (i == 0 || i == len(s)-1 || !alnum(s[i-1]) || !alnum(s[i+1])) {
+		if s[i] == '_' && (i == 0 || i == len(s)-1 || !between(s[i-1]) || !between(s[i+1])) {
 			return nil, false
 		}
 	}
