@@ -115,7 +115,7 @@ func (l *Ledger) Open(ctx context.Context, f Flow) (*Account, error) {
 func (l *Ledger) refuse(err error) {
 	var lim *Limit
 	if errors.As(err, &lim) {
-		(*l.refused.Load())(lim.Scope)
+		(*l.refused.Load())(lim)
 	}
 }
 

@@ -44,14 +44,14 @@ type Ledger struct {
 	// For metrics.
 	leases  atomic.Uint64
 	bytes   atomic.Uint64
-	refused atomic.Pointer[func(Scope)]
+	refused atomic.Pointer[func(*Limit)]
 }
 
 // New returns a Ledger that has its tables and nothing else: for Setup.
 func New() *Ledger {
 	l := &Ledger{tables: newTables(), meters: make(map[meterKey]*meter), open: make(map[uint64]*Account),
 		others: make(map[Month]int64)}
-	l.count(func(Scope) {})
+	l.count(func(*Limit) {})
 	l.options.Store(&Options{File: Unlimited, User: Unlimited, Domain: Unlimited, Box: Unlimited, All: Unlimited})
 	return l
 }

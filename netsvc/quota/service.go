@@ -34,6 +34,8 @@ type service struct {
 	limits  [scopes]string // as they stand in the configuration
 	groups  []string
 	refused *metric.Counters
+
+	exceeded func(*Limit)
 }
 
 func (p *service) Setup(h module.Host) error {
@@ -60,6 +62,7 @@ func (p *service) Setup(h module.Host) error {
 	m.GaugeFunc(metric.Desc{Name: "quotaLeased", Unit: metric.Bytes, Help: "bytes given to flows and not settled yet"}, func() int64 { _, n := l.now(); return n })
 	m.CounterFunc(metric.Desc{Name: "quotaBytes", Unit: metric.Bytes, Help: "bytes relayed and settled"}, l.bytes.Load)
 	m.CounterFunc(metric.Desc{Name: "quotaLeases", Help: "leases written to the store"}, l.leases.Load)
+	p.exceeded = declareExceeded(h)
 	p.commands(h)
 	return nil
 }
@@ -113,14 +116,17 @@ func (p *service) Start(ctx context.Context) error {
 // Switch implements module.Switcher.
 func (p *service) Switch() {
 	p.ledger.Use(p.options)
-	p.ledger.count(func(s Scope) { p.refused.With(s.String()).Inc() })
+	p.ledger.count(func(l *Limit) {
+		p.refused.With(l.Scope.String()).Inc()
+		p.exceeded(l)
+	})
 }
 
 // Stop implements module.Stopper.
 func (p *service) Stop(ctx context.Context) error { return p.ledger.Stop(ctx) }
 
 // count has f told of each refusal.
-func (l *Ledger) count(f func(Scope)) { l.refused.Store(&f) }
+func (l *Ledger) count(f func(*Limit)) { l.refused.Store(&f) }
 
 // now returns how many flows are open, and how many bytes they have been given.
 func (l *Ledger) now() (flows, leased int64) {

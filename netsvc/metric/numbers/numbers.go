@@ -162,6 +162,7 @@ var Events = [...]string{
 	"certificateExpiring",
 	"bruteForce",
 	"doubleNat",
+	"quotaExceeded",
 }
 
 // Fields is the table of values that notifications carry, by the names of event.Field. Append only.
@@ -177,6 +178,8 @@ var Fields = [...]Row{
 	{"raised", Integer32}, // of every notification, behind its own values: TruthValue
 	{"message", Text},     // of every notification: what has happened, in a sentence
 	{"router", Text},
+	{"who", Text},
+	{"limit", Text},
 }
 
 // Metric returns the number and the syntax of a metric, 0 for one that has none.
