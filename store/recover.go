@@ -307,7 +307,9 @@ func Snapshots(dir string) ([]Snapshot, error) {
 		if info, err := e.Info(); err == nil {
 			snap.Time, snap.Size = info.ModTime(), info.Size()
 			at, _ := slices.BinarySearchFunc(snaps, snap.Seq, func(s Snapshot, seq uint64) int { return cmp.Compare(seq, s.Seq) })
-			snaps = slices.Insert(snaps, at, snap)
+			snaps = append(snaps, snap) // by hand: slices.Insert is 1.4 KB of code for each type
+			copy(snaps[at+1:], snaps[at:])
+			snaps[at] = snap
 		}
 	}
 	return snaps, nil

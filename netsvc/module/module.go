@@ -194,7 +194,9 @@ func Register(info Info) {
 	if found {
 		panic("module: " + info.Name + " is registered twice")
 	}
-	registry.infos = slices.Insert(registry.infos, at, info)
+	registry.infos = append(registry.infos, info) // by hand: slices.Insert is 1.4 KB of code for each type
+	copy(registry.infos[at+1:], registry.infos[at:])
+	registry.infos[at] = info
 }
 
 // All lists what was registered, by name. The order in which services start is the appliance's.
