@@ -34,7 +34,7 @@ type Guard struct {
 
 	mu sync.Mutex // guards everything below and limits; held for a few lines
 
-	failures, refusals, slowed *metric.Counter
+	logins, failures, refusals, slowed *metric.Counter
 
 	pairs tally // address and account
 	addrs tally
@@ -81,7 +81,7 @@ func NewGuard(l GuardLimits) *Guard {
 	l = l.withDefaults()
 	return &Guard{
 		limits: l, start: time.Now(), seed: maphash.MakeSeed(),
-		failures: new(metric.Counter), refusals: new(metric.Counter), slowed: new(metric.Counter),
+		logins: new(metric.Counter), failures: new(metric.Counter), refusals: new(metric.Counter), slowed: new(metric.Counter),
 		pairs: newTally(l.Places), addrs: newTally(l.Places), names: newTally(l.Places), good: newTally(l.Places),
 	}
 }
@@ -94,10 +94,10 @@ func (g *Guard) Limit(l GuardLimits) {
 }
 
 // count makes the guard count into these cells, which outlive generations.
-func (g *Guard) count(failures, refused, slowed *metric.Counter) {
+func (g *Guard) count(logins, failures, refused, slowed *metric.Counter) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.failures, g.refusals, g.slowed = failures, refused, slowed
+	g.logins, g.failures, g.refusals, g.slowed = logins, failures, refused, slowed
 }
 
 // Verdict is what to do with an attempt to log in.
@@ -158,6 +158,7 @@ func (g *Guard) Failed(from netip.Addr, account jid.JID) {
 func (g *Guard) Succeeded(from netip.Addr, account jid.JID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.logins.Inc()
 	pair, _, _ := g.keys(from, account)
 	g.pairs.forget(pair)
 	g.good.forget(pair)

@@ -187,8 +187,9 @@ func TestGuardCounts(t *testing.T) {
 	for range 7 {
 		try(g, home, juliet)
 	}
-	if g.failures.Value() != 5 || g.refusals.Value() != 2 {
-		t.Errorf("%d failures, %d refused", g.failures.Value(), g.refusals.Value())
+	g.Succeeded(home, juliet)
+	if g.failures.Value() != 5 || g.refusals.Value() != 2 || g.logins.Value() != 1 {
+		t.Errorf("%d failures, %d refused, %d logins", g.failures.Value(), g.refusals.Value(), g.logins.Value())
 	}
 }
 

@@ -55,6 +55,7 @@ func (p *service) Setup(h module.Host) error {
 
 	m := h.Metrics()
 	p.guard.count(
+		m.Counter(metric.Desc{Name: "authSucceeded", Help: "logins"}),
 		m.Counter(metric.Desc{Name: "authFailures", Help: "logins with a wrong password or name"}),
 		m.Counter(metric.Desc{Name: "authRefused", Help: "logins refused because of failures before"}),
 		m.Counter(metric.Desc{Name: "authSlowed", Help: "logins answered late because of failures before"}),

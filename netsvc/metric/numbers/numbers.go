@@ -150,6 +150,8 @@ var Metrics = [...]Row{
 	{"turnRefused", Counter64},
 	{"turnStray", Counter64},
 	{"transferFlow", Counter64},
+	{"authSucceeded", Counter64},
+	{"sessionsAvailable", Gauge32},
 }
 
 // Events is the table of notifications. Append only.

@@ -55,6 +55,19 @@ func (s *Server) trafficOf(host string) *traffic {
 	return s.traffic[0]
 }
 
+// available counts the sessions that have sent presence.
+func (s *Server) available() (n int64) {
+	s.Online(func(a xmpp.Account) bool {
+		for _, ss := range a.Sessions() {
+			if ss.Presence() != nil {
+				n++
+			}
+		}
+		return true
+	})
+	return n
+}
+
 // count shows how many sessions each host has.
 func (s *Server) count(row func(value int64, labels ...string)) {
 	counts := make([]int64, len(s.hosts))
@@ -76,6 +89,7 @@ func newStats(m *metric.Section, s *Server) *stats {
 		defer s.resumable.mu.Unlock()
 		return int64(len(s.resumable.all))
 	})
+	m.GaugeFunc(metric.Desc{Name: "sessionsAvailable", Help: "sessions with available presence"}, s.available)
 	m.GaugesFunc(metric.Desc{Name: "hostSessions", Help: "bound resources of each domain", Labels: []string{"host"}}, s.count)
 	return &stats{
 		stanzas:  m.Counters(metric.Desc{Name: "stanzas", Help: "stanzas from and to clients", Labels: []string{"host", "kind", "direction"}, MaxRows: 384, Rate: true}),

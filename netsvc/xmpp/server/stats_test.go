@@ -26,7 +26,7 @@ func TestTraffic(t *testing.T) {
 		romeo := n.online(n.user("romeo"), "orchard")
 		juliet := n.online(n.user("juliet"), "balcony")
 		before := n.values()
-		if before["hostSessions montague.lit"] != 2 {
+		if before["hostSessions montague.lit"] != 2 || before["sessionsAvailable"] != 2 {
 			t.Errorf("sessions: %v", before)
 		}
 		const sent = 2*timedOne + 1
