@@ -26,6 +26,7 @@ type access struct {
 	tree        *mib.Tree
 	users       map[string]*principal
 	communities []*principal
+	targets     []*target
 }
 
 // community finds who names this community from there. The time it takes does not tell how much of a name was

@@ -1,6 +1,7 @@
 package snmp
 
 import (
+	"context"
 	"encoding/binary"
 	"net/netip"
 	"sync"
@@ -28,10 +29,19 @@ type Agent struct {
 
 	changing sync.Mutex // held while a SET is tested and done: one at a time
 
-	// Set once, before anything is asked.
-	log      *log.Logger
-	refused  func(from netip.Addr) // told of every message that names a wrong community
-	authFail func()
+	// Notifications.
+	made        time.Time
+	lastRefusal atomic.Int64 // when authenticationFailure was told last, in nanoseconds since made; 0 never
+	ids         atomic.Uint32
+	sent, lost  atomic.Uint32  // notifications
+	telling     sync.WaitGroup // goroutines of targets
+
+	// Set by Start and Switch, undone by Stop.
+	log     *log.Logger
+	running context.Context // of targets
+	stop    context.CancelFunc
+	unwatch func()      // events
+	linked  atomic.Bool // interfaces are watched
 }
 
 // engine says who the engine is, since when.
@@ -117,9 +127,7 @@ func (d *desk) community(m *message, rights *access, rest []byte, from netip.Add
 	who := rights.community(m.community, from)
 	if who == nil {
 		a.stats.inc(badCommunityNames)
-		if a.refused != nil {
-			a.refused(from)
-		}
+		a.unauthentic(d.request.Now)
 		return nil
 	}
 	if err := m.pdu.parse(rest); err != nil {
@@ -182,9 +190,7 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 	s.user = u
 	if level&flagAuth != 0 {
 		if len(m.mac) != u.Auth.MACSize() || !u.Verify(packet, m.macAt) {
-			if a.authFail != nil {
-				a.authFail()
-			}
+			a.unauthentic(now)
 			return d.report(m, wrongDigests, from, now)
 		}
 		if m.boots != e.boots || e.boots == maxBoots || m.time+window < s.time || m.time > s.time+window {

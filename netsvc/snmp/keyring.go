@@ -43,7 +43,29 @@ func (s *service) newAccess() *access {
 	for _, c := range o.communities {
 		made.communities = append(made.communities, &principal{name: c.section, tree: seen(c.view), community: []byte(c.name.Reveal()), sources: c.from})
 	}
+	for _, o := range o.targets {
+		t := &target{agent: s.agent, name: o.section, inform: o.inform, timeout: o.timeout, retries: o.retries, running: s.agent.running}
+		t.address, _ = o.hostPort() // checked
+		if o.user == "" {
+			t.community = []byte(o.community.Reveal())
+		} else if !s.named(t, o.user, made) {
+			log.Error("target of SNMP left out: it has no user", "name", o.section)
+			continue
+		}
+		made.targets = append(made.targets, t)
+	}
 	return made
+}
+
+// named makes a target be told in the name of a user.
+func (s *service) named(t *target, section string, made *access) bool {
+	for _, u := range s.options.users {
+		if p := made.users[u.userName()]; u.section == section && p != nil {
+			t.user, t.flags, t.secrets = p.user, p.level, u.secrets
+			return true
+		}
+	}
+	return false
 }
 
 // newUser makes a user for our own engine.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"linnet/netsvc/event"
 	"linnet/netsvc/module"
 	"linnet/netsvc/snmp/mib"
 	"linnet/netsvc/snmp/mibs"
@@ -36,10 +37,11 @@ type service struct {
 }
 
 func newAgent() *Agent {
-	a := &Agent{limiter: newLimiter()}
-	var b [8]byte
+	a := &Agent{limiter: newLimiter(), made: time.Now()}
+	var b [12]byte
 	rand.Read(b[:])
 	a.salt.Store(binary.BigEndian.Uint64(b[:]))
+	a.ids.Store(binary.BigEndian.Uint32(b[8:]))
 	return a
 }
 
@@ -85,6 +87,7 @@ func (s *service) Start(ctx context.Context) error {
 		a.log.Warn("engine boots are only in the file", "cause", err)
 	}
 	a.engine.Store(e)
+	a.running, a.stop = context.WithCancel(context.Background())
 	s.access = s.newAccess()
 	return mibs.Of(s.host).Settle(ctx, s.groups)
 }
@@ -114,6 +117,8 @@ func (s *service) Switch() {
 	if s.access != nil {
 		s.publish(s.access)
 		s.access = nil
+		a.unwatch = event.Of(s.host).Watch(a.event)
+		a.begun(s)
 		return
 	}
 	// Making keys takes a moment on a small board. Until then the rights of the generation before hold.
@@ -126,15 +131,27 @@ func (s *service) Switch() {
 
 // publish makes this generation the one that answers.
 func (s *service) publish(made *access) {
-	s.agent.tree.Store(made.tree)
-	s.agent.access.Store(made)
+	a := s.agent
+	a.tree.Store(made.tree)
+	a.access.Store(made)
+	if len(made.targets) > 0 && a.linked.CompareAndSwap(false, true) {
+		if err := a.watchLinks(a.running, mibs.Of(s.host)); err != nil {
+			a.log.Warn("interfaces cannot be watched", "cause", err)
+		}
+	}
 }
 
 // Stop implements module.Stopper.
 func (s *service) Stop(context.Context) error {
 	a := s.agent
 	a.current.Store(nil)
+	if a.unwatch != nil {
+		a.unwatch()
+	}
 	a.access.Store(nil)
+	a.stop()
+	a.linked.Store(false)
+	a.telling.Wait()
 	a.engine.Store(nil)
 	return nil
 }

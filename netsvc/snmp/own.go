@@ -54,6 +54,7 @@ const (
 	rowEngine = "engine" // identity: the boots and the identifier
 	rowTraps  = "traps"  // snmpEnableAuthenTraps, when it was set
 	rowSerial = "serial" // snmpSetSerialNo
+	rowBoot   = "boot"   // the boot of the machine in which the agent ran last
 	rowKeys   = "keys/"  // and the engine's identifier, a slash and a user's name: localised keys
 )
 
