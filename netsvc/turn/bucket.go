@@ -5,14 +5,12 @@ import (
 	"time"
 )
 
-// bucket bounds bytes a second. A second's worth may come at once.
+// bucket bounds bytes a second. A second's worth may come at once. The zero bucket is full.
 type bucket struct {
 	mu   sync.Mutex
 	have int64
 	at   time.Time
 }
-
-func newBucket() bucket { return bucket{at: time.Now().Add(-time.Second)} }
 
 // take reports whether n bytes may pass at that rate, and takes them.
 func (k *bucket) take(n int, rate int64) bool {

@@ -14,10 +14,12 @@ import (
 
 	"linnet/netsvc/account"
 	"linnet/netsvc/log"
+	"linnet/netsvc/quota"
 	"linnet/netsvc/turn/credential"
 	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/turn/peer"
 	"linnet/netsvc/turn/relay"
+	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stamp"
 )
 
@@ -32,6 +34,9 @@ type server struct {
 	looked  atomic.Int64
 
 	accounts *account.Accounts
+	ledger   *quota.Ledger
+	ahead    ahead
+	all      bucket // of all calls
 	built    time.Time
 	log      *log.Logger
 
@@ -74,7 +79,8 @@ type owner struct {
 // tag is what a credential is known to be, in guard.User.
 type tag struct {
 	owner
-	label string // for the operator: the account's address, or the user's name
+	label string  // for the operator: the account's address, or the user's name
+	jid   jid.JID // the account's
 }
 
 // call is one allocation.
@@ -87,6 +93,9 @@ type call struct {
 	since  time.Time
 	server *server
 	usage  *usage
+
+	account *quota.Account
+	spent   atomic.Bool // it was cut because a limit was reached
 }
 
 // usage is what one user has now. calls is guarded by the server's mutex.
@@ -117,7 +126,7 @@ func (s *server) User(name string, _ netip.AddrPort) *guard.User {
 		if u == nil || u.Realm != realm {
 			return nil
 		}
-		return &guard.User{Name: name, Key: u.Key, Tag: tag{owner{name: name}, name}}
+		return &guard.User{Name: name, Key: u.Key, Tag: tag{owner: owner{name: name}, label: name}}
 	}
 	now := time.Now()
 	secret := s.keeper.Find(n.Secret)
@@ -133,11 +142,11 @@ func (s *server) User(name string, _ netip.AddrPort) *guard.User {
 	if !ok || who.Disabled {
 		return nil
 	}
-	return &guard.User{Name: name, Key: secret.KeyOf(name, realm), Tag: tag{owner{account: id}, who.JID.String()}}
+	return &guard.User{Name: name, Key: secret.KeyOf(name, realm), Tag: tag{owner: owner{account: id}, label: who.JID.String(), jid: who.JID}}
 }
 
 // Open implements guard.House.
-func (s *server) Open(u *guard.User, ask *guard.Ask) (guard.Relay, stun.ErrorCode) {
+func (s *server) Open(u *guard.User, ask *guard.Ask, done func(guard.Relay, stun.ErrorCode)) {
 	r, t := s.rules.Load(), u.Tag.(tag)
 	s.lookAgain()
 	local := r.relay4
@@ -145,30 +154,74 @@ func (s *server) Open(u *guard.User, ask *guard.Ask) (guard.Relay, stun.ErrorCod
 		local = r.relay6
 	}
 	if !local.IsValid() {
-		return nil, stun.CodeAddrFamilyNotSupported
+		done(nil, stun.CodeAddrFamilyNotSupported)
+		return
 	}
 	c, code := s.enter(u, t, ask)
 	if code != 0 {
-		return nil, code
+		done(nil, code)
+		return
 	}
-	opened, err := s.box.Open(relay.Spec{Local: local, Low: r.low, High: r.high, Even: ask.EvenPort, DontFragment: ask.DontFragment, External: s.external, Meter: c})
+	// The ledger answers when it has written something to disk.
+	go func() {
+		relay, code := s.open(c, local)
+		if code != 0 {
+			c.Close()
+			done(nil, code)
+			return
+		}
+		done(relay, 0)
+	}()
+}
+
+// open opens the account and the relay of a call.
+func (s *server) open(c *call, local netip.Addr) (*relay.Relay, stun.ErrorCode) {
+	ctx, cancel := context.WithTimeout(s.context(), patience)
+	defer cancel()
+	var err error
+	c.account, err = s.ledger.Open(ctx, quota.Flow{Service: "turn", From: c.tag.jid, Requester: c.tag.jid})
+	var limit *quota.Limit
+	switch {
+	case errors.As(err, &limit):
+		s.log.Info("call refused", "cause", limit)
+		return nil, stun.CodeAllocQuotaReached
+	case err != nil:
+		s.log.Warn("call refused", "cause", err)
+		return nil, stun.CodeInsufficientCapacity
+	}
+	r := s.rules.Load()
+	spec := relay.Spec{Local: local, Low: r.low, High: r.high, Even: c.ask.EvenPort, DontFragment: c.ask.DontFragment, External: s.external, Meter: c}
+	if local.Is4() {
+		spec.Ports = s.ahead.ready()
+	}
+	opened, err := s.box.Open(spec)
 	if err != nil {
 		if !errors.Is(err, relay.ErrNoPort) {
 			s.log.Warn("relay not opened", "addr", local.String(), "cause", err)
 		}
-		c.Close()
 		return nil, stun.CodeInsufficientCapacity
 	}
+	s.ahead.take(opened.Local().Port())
 	s.mu.Lock()
 	c.relay = opened
 	s.mu.Unlock()
 	return opened, 0
 }
 
+// patience is how long the ledger may take. A client asks for seconds before it gives up.
+const patience = 10 * time.Second
+
 // external is how the world knows a relay's address.
 func (s *server) external(local netip.AddrPort) netip.AddrPort {
-	if r := s.rules.Load(); local.Addr() == r.relay4 && r.external.IsValid() {
+	r := s.rules.Load()
+	switch {
+	case local.Addr() != r.relay4:
+	case r.external.IsValid():
 		return netip.AddrPortFrom(r.external, local.Port())
+	default:
+		if ext, ok := s.ahead.external(local.Port()); ok {
+			return ext
+		}
 	}
 	return local
 }
@@ -186,7 +239,7 @@ func (s *server) enter(u *guard.User, t tag, ask *guard.Ask) (*call, stun.ErrorC
 		return nil, stun.CodeInsufficientCapacity
 	}
 	if used == nil {
-		used = &usage{bucket: newBucket()}
+		used = new(usage)
 		s.byUser[t.owner] = used
 	}
 	used.calls++
@@ -200,17 +253,37 @@ func (s *server) enter(u *guard.User, t tag, ask *guard.Ask) (*call, stun.ErrorC
 func (c *call) Close() {
 	s := c.server
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.calls, c.number)
 	if c.usage.calls--; c.usage.calls == 0 {
 		delete(s.byUser, c.tag.owner)
 	}
+	opened := c.relay
+	s.mu.Unlock()
+	if opened != nil {
+		s.ahead.give(opened.Local().Port())
+	}
+	if c.account != nil {
+		c.account.Close("ended")
+	}
 }
 
-// Pass implements relay.Meter.
-func (c *call) Pass(n int, _ bool) bool {
+// Pass implements relay.Meter. A call that has reached a limit of bytes ends; one that is too fast loses packets.
+func (c *call) Pass(n int, out bool) bool {
 	r := c.server.rules.Load()
-	return r.userRate == 0 || c.usage.take(n, r.userRate)
+	if r.userRate > 0 && !c.usage.take(n, r.userRate) || r.rate > 0 && !c.server.all.take(n, r.rate) {
+		return false
+	}
+	d := quota.Back
+	if out {
+		d = quota.Forward
+	}
+	err := c.account.Take(d, int64(n))
+	var limit *quota.Limit
+	if errors.As(err, &limit) && !c.spent.Swap(true) {
+		c.server.log.Info("call ended", "cause", limit)
+		go c.ask.Cut() // not from within a packet
+	}
+	return err == nil
 }
 
 // list returns the calls by their numbers.
@@ -309,6 +382,7 @@ func (s *server) use(r *rules) {
 		s.limiter.Store(guard.NewLimiter(r.answers, r.answerB))
 	}
 	s.look()
+	s.ahead.use(r)
 	if old == nil || old.realm == r.realm && old.maxCall == r.maxCall && old.permissions == r.permissions && old.channels == r.channels && old.answers == r.answers && old.answerB == r.answerB {
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"linnet/netsvc/module"
 	"linnet/netsvc/offer"
 	"linnet/netsvc/outside"
+	"linnet/netsvc/quota"
 	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/turn/relay"
 )
@@ -47,7 +48,7 @@ type service struct {
 	allow, deny         []string
 	life, maxCall       time.Duration
 	perUser, total      int
-	userRate            int64
+	userRate, rate      int64
 	permissions, chans  int
 	answers             int
 	answerRate          int64
@@ -60,6 +61,8 @@ func (p *service) Setup(h module.Host) error {
 	p.certs = cert.Of(h)
 	p.server = module.Live(h, "turn", newServer)
 	p.server.accounts = account.Of(h)
+	p.server.ledger = quota.Of(h)
+	p.server.ahead.outside = outside.Of(h)
 	a := &p.server.announcer
 	a.server, a.offers, a.outside, a.certs = p.server, offer.Of(h), outside.Of(h), p.certs
 	o := h.Options().About("STUN and TURN: how clients behind address translators reach each other. Credentials come from XEP-0215.")
@@ -78,6 +81,7 @@ func (p *service) Setup(h module.Host) error {
 	o.Int(&p.perUser, "user_allocations", 10, "relays that one user may have at a time; a call takes about two for each of its clients").Range(1, 10000)
 	o.Int(&p.total, "allocations", 1000, "relays of all users; their ports are a limit, too").Range(1, 60000)
 	o.Bytes(&p.userRate, "user_rate", 0, "bytes a second that one user may relay, both ways together; 0 means no limit").Range(0, 1<<40)
+	o.Bytes(&p.rate, "rate", 0, "the same of all users; 0 means no limit").Range(0, 1<<40)
 	o.Int(&p.permissions, "permissions", 64, "peers that one relay may have at a time").Range(1, 1000)
 	o.Int(&p.chans, "channels", 64, "channels that one relay may have at a time").Range(1, 1000)
 	o.Int(&p.answers, "answers", 20, "answers a second to one address (IPv6: /56) that has shown no credential").Range(1, 10000)
@@ -198,7 +202,7 @@ func networks(list []string) (all []netip.Prefix, err error) {
 // rules are the values of this generation. Its texts were checked.
 func (p *service) rules() *rules {
 	r := &rules{
-		realm: p.realm, maxCall: p.maxCall, perUser: p.perUser, total: p.total, userRate: p.userRate,
+		realm: p.realm, maxCall: p.maxCall, perUser: p.perUser, total: p.total, userRate: p.userRate, rate: p.rate,
 		permissions: p.permissions, channels: p.chans, answers: p.answers, answerB: int(p.answerRate), life: p.life,
 	}
 	if r.realm == "" {
@@ -258,6 +262,7 @@ func (p *service) Switch() {
 // Stop implements module.Stopper. The sockets are closed by now.
 func (p *service) Stop(ctx context.Context) error {
 	p.server.announcer.stop()
+	p.server.ahead.use(nil)
 	return p.server.stop(ctx)
 }
 

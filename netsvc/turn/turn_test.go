@@ -2,8 +2,10 @@ package turn
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +14,6 @@ import (
 	"github.com/pion/turn/v3"
 
 	"linnet/netsvc/account"
-	"linnet/netsvc/cert"
 	"linnet/netsvc/command"
 	"linnet/netsvc/module"
 	"linnet/netsvc/module/moduletest"
@@ -20,30 +21,55 @@ import (
 	"linnet/netsvc/wire/jid"
 )
 
-// node is the service with what it stands on: accounts and certificates.
+// node is the service with what it stands on: accounts, the ledger, certificates.
 type node struct {
 	*service
-	accounts *account.Accounts
+	host  module.Host
+	parts []module.Module
 }
 
 func (n *node) Setup(h module.Host) error {
-	n.accounts = account.Of(h)
-	for _, t := range n.accounts.Tables() {
-		h.Table(t)
+	n.host = h
+	var errs []error
+	for _, name := range []string{"account", "quota", "cert", "turn"} {
+		for _, info := range module.All() {
+			if info.Name == name {
+				m := info.New()
+				n.parts = append(n.parts, m)
+				errs = append(errs, m.Setup(h.Sub(name)))
+			}
+		}
 	}
-	n.service = new(service)
-	return n.service.Setup(h)
+	n.service = n.parts[3].(*service)
+	return errors.Join(errs...)
 }
 
 func (n *node) Start(ctx context.Context) error {
-	if err := n.accounts.Open(ctx, n.host.Store(), n.host.Log(), n.host.Site().Domains, account.Options{Iterations: 4096}); err != nil {
-		return err
+	for _, m := range n.parts {
+		if err := m.(module.Starter).Start(ctx); err != nil {
+			return err
+		}
 	}
-	if err := cert.Of(n.host).Use(cert.Options{Domains: n.host.Site().Domains, Vault: cert.Dir(n.host.Site().Data + "/cert"), Log: n.host.Log()}); err != nil {
-		return err
-	}
-	return n.service.Start(ctx)
+	return nil
 }
+
+func (n *node) Switch() {
+	for _, m := range n.parts {
+		m.(module.Switcher).Switch()
+	}
+}
+
+func (n *node) Stop(ctx context.Context) error {
+	var errs []error
+	for _, m := range slices.Backward(n.parts) {
+		if s, ok := m.(module.Stopper); ok {
+			errs = append(errs, s.Stop(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *place) accounts() *account.Accounts { return account.Of(p.node.host) }
 
 // place is a running service with its sockets.
 type place struct {
@@ -56,12 +82,9 @@ type place struct {
 
 func start(t *testing.T, values map[string]string) *place {
 	t.Helper()
-	all := map[string]string{"turn/relay_addresses": "127.0.0.1"}
-	for k, v := range values {
-		all[k] = v
-	}
+	all := options(values)
 	p := &place{t: t}
-	p.running = moduletest.Start(t, module.Info{Name: "turn", New: func() module.Module { p.node = new(node); return p.node }}, moduletest.Options{Values: all})
+	p.running = moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { p.node = new(node); return p.node }}, moduletest.Options{Values: all})
 	t.Cleanup(func() { // before the service is stopped, as the appliance does it
 		for _, c := range p.closers {
 			c()
@@ -75,6 +98,14 @@ func start(t *testing.T, values map[string]string) *place {
 	p.closers = append(p.closers, c.Close)
 	go p.running.Listener("udp").Packets(c)
 	return p
+}
+
+func options(values map[string]string) map[string]string {
+	all := map[string]string{"node.turn/relay_addresses": "127.0.0.1", "node.account/iterations": "4096", "node.turn/answers": "10000"}
+	for k, v := range values {
+		all["node."+k] = v
+	}
+	return all
 }
 
 // listen opens a stream listener and returns its address.
@@ -100,7 +131,7 @@ func (p *place) listen(name string) string {
 // user makes an account and returns a credential for it.
 func (p *place) user(name string) credential.Credential {
 	p.t.Helper()
-	who, err := p.node.accounts.Create(p.t.Context(), account.NewAccount{JID: jid.MustParse(name + "@example.org"), Password: "x"})
+	who, err := p.accounts().Create(p.t.Context(), account.NewAccount{JID: jid.MustParse(name + "@example.org"), Password: "x"})
 	if err != nil {
 		p.t.Fatal(err)
 	}

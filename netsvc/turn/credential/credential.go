@@ -109,8 +109,8 @@ func Parse(name string) (n Name, ok bool) {
 	if err != nil || strconv.FormatUint(id, 36) != kid {
 		return n, false
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(opaque)
-	if err != nil || len(b) != aes.BlockSize {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(opaque) // which passes over line ends
+	if err != nil || len(b) != aes.BlockSize || len(opaque) != base64.RawURLEncoding.EncodedLen(aes.BlockSize) {
 		return n, false
 	}
 	n = Name{Expires: time.Unix(seconds, 0), Secret: uint32(id)}

@@ -3,6 +3,7 @@ package guard
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/stun/v2"
@@ -25,22 +26,74 @@ func (g *Guard) allocate(r *request, c *client) {
 		g.refuse(r, code)
 		return
 	}
-	c = &client{
-		from: r.from, user: r.who.User, made: r.id, lifetime: r.lifetime(leastLife),
+	if o := g.opening[r.from]; o != nil {
+		if o.reply.id != r.id {
+			g.refuse(r, stun.CodeAllocMismatch)
+		}
+		return // the answer is on its way
+	}
+	o := &opening{reply: r.envelope(), lifetime: r.lifetime(leastLife), more: more}
+	o.client.Store(new(client))
+	ask.Cut = func() {
+		o.cutting.Store(true)
+		g.cut(o.client.Load())
+	}
+	o.cut = ask.Cut
+	g.opening[r.from] = o
+	g.house.Open(r.who.User, ask, func(relay Relay, code stun.ErrorCode) { g.answerOf(o, relay, code) }) // 7 to 9
+}
+
+// opening is an Allocate that the house is busy with.
+type opening struct {
+	reply    request
+	lifetime uint32
+	more     stun.Setter
+	cut      func()
+	client   atomic.Pointer[client] // one that is nobody's until there is a relay
+	cutting  atomic.Bool            // before there was one
+
+	relay Relay
+	code  stun.ErrorCode
+}
+
+// answerOf takes the house's answer, from anywhere.
+func (g *Guard) answerOf(o *opening, relay Relay, code stun.ErrorCode) {
+	o.relay, o.code = relay, code
+	g.mu.Lock()
+	over := g.over
+	if !over {
+		g.opened = append(g.opened, o)
+	}
+	g.mu.Unlock()
+	switch {
+	case !over:
+		g.link.Wake()
+	case relay != nil:
+		relay.Close()
+	}
+}
+
+// begin makes an allocation of a relay that the house has opened.
+func (g *Guard) begin(o *opening) {
+	reply := &o.reply
+	delete(g.opening, reply.from)
+	if o.relay == nil {
+		g.refuse(reply, o.code)
+		return
+	}
+	c := &client{
+		from: reply.from, user: reply.who.User, relay: o.relay, made: reply.id, lifetime: o.lifetime,
 		permissions: make(map[netip.Addr]time.Time), channels: make(map[uint16]*channel),
 		ends: time.Now().Add(g.opts.MaxCall),
 	}
-	ask.Cut = func() { g.cut(c) }
-	if c.relay, code = g.house.Open(r.who.User, ask); code != 0 { // 7 to 9
-		g.refuse(r, code)
-		return
-	}
+	o.client.Store(c)
 	g.relays.Add(1)
-	g.opens = c.relay
 	g.admit(c)
-	c.timer = time.AfterFunc(c.keep(c.lifetime), ask.Cut)
-	reply := *r
-	g.give(&task{client: c, method: stun.MethodAllocate,
+	c.timer = time.AfterFunc(c.keep(c.lifetime), o.cut)
+	if o.cutting.Load() {
+		g.cut(c)
+	}
+	g.give(&task{client: c, method: stun.MethodAllocate, relay: c.relay,
 		attributes: []stun.Setter{raw{stun.AttrRequestedTransport, []byte{protocolUDP, 0, 0, 0}}, seconds(innerLife)},
 		done: func(ok bool) {
 			if g.opens != nil { // pion did not want it
@@ -50,10 +103,10 @@ func (g *Guard) allocate(r *request, c *client) {
 			}
 			if !ok {
 				g.dismiss(c)
-				g.refuse(&reply, stun.CodeServerError)
+				g.refuse(reply, stun.CodeServerError)
 				return
 			}
-			g.allocated(&reply, c, more)
+			g.allocated(reply, c, o.more)
 		}})
 }
 
@@ -156,7 +209,7 @@ func (g *Guard) refresh(r *request, c *client) {
 			return
 		}
 	}
-	reply := *r
+	reply := r.envelope()
 	if n, ok := r.number(stun.AttrLifetime); ok && n == 0 {
 		g.remove(c, func(bool) { g.answer(&reply, stun.ClassSuccessResponse, reply.who.key, seconds(0)) })
 		return

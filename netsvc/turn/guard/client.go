@@ -106,9 +106,12 @@ func (g *Guard) cut(c *client) {
 // obey makes tasks of orders.
 func (g *Guard) obey() {
 	g.mu.Lock()
-	orders := g.orders
-	g.orders = nil
+	orders, opened := g.orders, g.opened
+	g.orders, g.opened = nil, nil
 	g.mu.Unlock()
+	for _, o := range opened {
+		g.begin(o)
+	}
 	for _, c := range orders {
 		if !c.dying && g.clients[c.from] == c {
 			g.remove(c, func(bool) {})
@@ -130,6 +133,7 @@ type task struct {
 	client     *client
 	method     stun.Method
 	attributes []stun.Setter
+	relay      Relay         // of an Allocate: what pion's generator gets
 	done       func(ok bool) // told once, by the reading goroutine
 
 	id       [stun.TransactionIDSize]byte
@@ -150,6 +154,7 @@ func (g *Guard) feed(p []byte) int {
 	g.task = t
 	t.tries++
 	t.answered, t.again = false, false
+	g.opens = t.relay
 	all := append([]stun.Setter{stun.NewTransactionIDSetter(t.id), stun.NewType(t.method, stun.ClassRequest)}, t.attributes...)
 	if g.nonce != nil {
 		all = append(all, stun.NewUsername("guard"), stun.NewRealm("guard"), raw{stun.AttrNonce, g.nonce}, stun.MessageIntegrity(g.key))

@@ -62,15 +62,19 @@ type Guard struct {
 	relays sync.WaitGroup // relays that are open
 	ended  chan struct{}  // closed when reading has
 
+	opening map[netip.AddrPort]*opening
+
 	mu     sync.Mutex
-	orders []*client // to be cut
+	orders []*client  // to be cut
+	opened []*opening // answers of the house
+	over   bool       // Serve has ended: nobody takes answers any more
 }
 
 // New makes the guard of a link.
 func New(link Link, o Options) *Guard {
 	g := &Guard{
 		opts: o, house: o.House, link: link, local: net.UDPAddr{IP: net.IPv4zero.To16(), Port: 1},
-		clients: make(map[netip.AddrPort]*client), key: make([]byte, 20), ended: make(chan struct{}),
+		clients: make(map[netip.AddrPort]*client), opening: make(map[netip.AddrPort]*opening), key: make([]byte, 20), ended: make(chan struct{}),
 	}
 	rand.Read(g.key)
 	g.places.Store(new([]*client))
@@ -104,6 +108,15 @@ func (g *Guard) Serve() {
 	g.link.Close()
 	for _, c := range g.clients {
 		c.timer.Stop()
+	}
+	g.mu.Lock()
+	g.over = true
+	late := g.opened
+	g.mu.Unlock()
+	for _, o := range late {
+		if o.relay != nil {
+			o.relay.Close()
+		}
 	}
 	g.relays.Wait()
 }

@@ -146,6 +146,7 @@ type manor struct {
 	relays []*relay
 	gone   map[string]bool // whose credentials are good no more
 	refuse stun.ErrorCode
+	slow   time.Duration // how long it takes to open a relay
 }
 
 func (m *manor) Realm() string { return realm }
@@ -161,7 +162,25 @@ func (m *manor) User(name string, _ netip.AddrPort) *User {
 
 func keyOf(name string) []byte { return stun.NewLongTermIntegrity(name, realm, "secret") }
 
-func (m *manor) Open(_ *User, ask *Ask) (Relay, stun.ErrorCode) {
+func (m *manor) Open(_ *User, ask *Ask, done func(Relay, stun.ErrorCode)) {
+	m.mu.Lock()
+	slow := m.slow
+	m.mu.Unlock()
+	open := func() {
+		if r, code := m.open(ask); code != 0 {
+			done(nil, code)
+		} else {
+			done(r, 0)
+		}
+	}
+	if slow == 0 {
+		open()
+		return
+	}
+	time.AfterFunc(slow, open)
+}
+
+func (m *manor) open(ask *Ask) (*relay, stun.ErrorCode) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked = append(m.asked, *ask)

@@ -17,8 +17,9 @@ type House interface {
 	Realm() string
 	// User finds who may allocate under that name now; nil when nobody may.
 	User(name string, from netip.AddrPort) *User
-	// Open opens a relay for a new allocation, or says with which code that is refused: 440, 486 or 508.
-	Open(*User, *Ask) (Relay, stun.ErrorCode)
+	// Open opens a relay for a new allocation, or says with which code that is refused: 440, 486 or 508. It calls done
+	// once, with one of the two: at once, or later from anywhere.
+	Open(u *User, ask *Ask, done func(Relay, stun.ErrorCode))
 }
 
 // MaxRealm bounds a realm, so that the answer to a stranger is at most 150 bytes.

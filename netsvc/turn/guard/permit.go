@@ -80,7 +80,7 @@ func (g *Guard) createPermission(r *request, c *client) {
 	for i, p := range list {
 		attributes[i] = mapped{stun.AttrXORPeerAddress, p}
 	}
-	reply := *r
+	reply := r.envelope()
 	g.give(&task{client: c, method: stun.MethodCreatePermission, attributes: attributes, done: func(ok bool) {
 		if !ok {
 			g.refuse(&reply, stun.CodeServerError)
@@ -112,7 +112,7 @@ func (g *Guard) channelBind(r *request, c *client) {
 		g.refuse(r, code)
 		return
 	}
-	reply := *r
+	reply := r.envelope()
 	g.give(&task{client: c, method: stun.MethodChannelBind,
 		attributes: []stun.Setter{raw{stun.AttrChannelNumber, []byte{byte(number >> 8), byte(number), 0, 0}}, mapped{stun.AttrXORPeerAddress, list[0]}},
 		done: func(ok bool) {

@@ -51,6 +51,11 @@ func (r *request) read(b []byte, from netip.AddrPort) bool {
 	return true
 }
 
+// envelope is what an answer needs of the request, which can be kept.
+func (r *request) envelope() request {
+	return request{from: r.from, id: r.id, method: r.method, fingerprint: r.fingerprint, who: r.who}
+}
+
 // get returns the value of the first attribute of that kind.
 func (r *request) get(kind stun.AttrType) (value []byte, ok bool) {
 	for _, a := range r.signed {

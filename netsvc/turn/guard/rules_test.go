@@ -287,6 +287,53 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// A house that takes its time: others are served meanwhile, a client that asks again is not given two, and what comes
+// too late is closed.
+func TestSlowHouse(t *testing.T) {
+	play(t, func(t *testing.T, s *stage) {
+		other := s.allocate(juliet, "juliet")
+		want(t, s.ask(juliet, s.signed(juliet, "juliet", stun.MethodCreatePermission, peer(peerA))), 0, "juliet")
+		s.house.slow = time.Second
+		m := s.signed(romeo, "romeo", stun.MethodAllocate, udp)
+		for range 2 {
+			if a := s.ask(romeo, m); a != nil {
+				t.Fatalf("answered with %v", a)
+			}
+		}
+		want(t, s.ask(romeo, s.signed(romeo, "romeo", stun.MethodAllocate, udp)), 437, "romeo")
+		want(t, s.ask(romeo, s.signed(romeo, "romeo", stun.MethodRefresh)), 437, "romeo")
+		s.say(juliet, sendIndication(peerA, "meanwhile"))
+		if len(other.out.take()) != 1 {
+			t.Error("others have to wait")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		out := s.wire.out.take()
+		if len(out) != 1 || len(s.house.relays) != 2 {
+			t.Fatalf("%d answers, %d relays", len(out), len(s.house.relays))
+		}
+		a := &stun.Message{Raw: out[0].b}
+		if err := a.Decode(); err != nil || a.TransactionID != m.TransactionID {
+			t.Fatal(err)
+		}
+		want(t, a, 0, "romeo")
+		// One that is cut before it has begun does not live.
+		tybalt := netip.MustParseAddrPort("192.0.2.77:7")
+		s.say(tybalt, s.signed(tybalt, "romeo", stun.MethodAllocate, udp).Raw)
+		time.Sleep(time.Second - 1)
+		time.Sleep(1)
+		synctest.Wait()
+		s.house.asked[len(s.house.asked)-1].Cut()
+		synctest.Wait()
+		<-s.house.relays[2].gone
+		s.wire.out.take()
+		s.say(tybalt, s.signed(tybalt, "romeo", stun.MethodAllocate, udp).Raw)
+		s.guard.Close()
+		time.Sleep(time.Second)
+		synctest.Wait() // play looks whether the relay was closed
+	})
+}
+
 // What the house is asked.
 func TestAsk(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {
