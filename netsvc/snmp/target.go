@@ -34,7 +34,7 @@ type target struct {
 	waiting []*notification
 	busy    bool
 
-	// Of the goroutine.
+	// Of the goroutine while busy.
 	silent bool // the last one was not confirmed
 	remote remote
 	desk   *desk
@@ -66,11 +66,10 @@ func (t *target) add(n *notification) {
 // work tells what waits, in order, and ends.
 func (t *target) work() {
 	t.desk = newDesk(t.agent)
-	defer func() { t.desk = nil }()
 	for {
 		t.mu.Lock()
 		if len(t.waiting) == 0 || t.running.Err() != nil {
-			t.busy = false
+			t.busy, t.desk = false, nil
 			t.mu.Unlock()
 			return
 		}
