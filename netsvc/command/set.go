@@ -20,6 +20,7 @@ import (
 type Set struct {
 	log      *log.Logger
 	runs     *metric.Counters
+	took     *metric.Timer
 	commands []*Command // sorted by name
 	errs     []error
 }
@@ -28,7 +29,7 @@ type Set struct {
 func NewSet(log *log.Logger, section *metric.Section) *Set {
 	return &Set{log: log, runs: section.Counters(metric.Desc{
 		Name: "commandRuns", Help: "Commands run, by name and outcome.", Labels: []string{"command", "outcome"}, MaxRows: 256,
-	})}
+	}), took: section.Timer(metric.Desc{Name: "commandTime", Help: "How long commands ran."})}
 }
 
 // Add declares a command. A bad declaration is an error of Err, not a panic.
@@ -142,6 +143,7 @@ func (s *Set) audit(call *Call, args Values, err error, took time.Duration) {
 		outcome = ReasonOf(err).String()
 	}
 	s.runs.With(c.Name, outcome).Inc()
+	s.took.Observe(took)
 	level := log.LevelInfo
 	if c.Effect == Read && ReasonOf(err) != Forbidden {
 		level = log.LevelDebug

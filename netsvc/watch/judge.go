@@ -74,6 +74,11 @@ func (l *looker) data(r *rules, h module.Host) {
 	if db == nil {
 		return
 	}
+	if db.Health() != nil {
+		r.failing.Raise()
+	} else {
+		r.failing.Clear()
+	}
 	stats, most := db.Stats().Main, db.Options().MaxSize
 	if most > 0 {
 		used := percent(uint64(stats.Size-int64(stats.FreePages)*int64(stats.PageSize)), uint64(most))

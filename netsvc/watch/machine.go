@@ -56,6 +56,12 @@ func (p *service) storeMetrics(m *metric.Section) {
 		}
 		return s
 	}
+	m.GaugeFunc(metric.Desc{Name: "storeCacheSize", Unit: metric.Bytes, Help: "Size of the file of what can be lost."}, func() int64 {
+		if db := p.host.Store(); db != nil {
+			return db.Stats().Cache.Size
+		}
+		return 0
+	})
 	m.CounterFunc(metric.Desc{Name: "storeBatches", Help: "Groups of changes that the durable file was asked for."}, func() uint64 { return stats().Batches })
 	m.TimerFunc(metric.Desc{Name: "storeWriteTime", Help: "Writing of commits to the durable file, syncs included."}, func() (uint64, time.Duration, time.Duration) {
 		s := stats()

@@ -2,7 +2,7 @@
 // how the process and the machine are, and when a figure passes a limit that somebody must hear of.
 //
 // It owns the rates, the metrics of the process, the data's file system and the machine, the limits with their
-// options, and the events that follow from them: service down, memory scarce, storage nearly full, flash-wear
+// options, and the events that follow from them: service down, memory scarce, storage nearly full or failing, flash-wear
 // budget passed, flash worn, certificate expiring, brute force. It does not own the metrics that it judges, nor
 // how events are told (netsvc/event); events that only their source can notice are raised there.
 //
@@ -42,7 +42,7 @@ type rules struct {
 	budget                        int64
 	certificate                   time.Duration
 
-	down, scarce, full, passed, old, expiring, force *event.Source
+	down, scarce, full, failing, passed, old, expiring, force *event.Source
 }
 
 // Setup implements module.Module.
@@ -65,6 +65,7 @@ func (p *service) Setup(h module.Host) error {
 	r.down = declare("serviceDown", event.Critical, "A service has stopped.", event.Field{Name: "service"})
 	r.scarce = declare("memoryScarce", event.Warning, "Memory is scarce.", percent)
 	r.full = declare("storageNearlyFull", event.Warning, "The storage is nearly full.", event.Field{Name: "path"}, percent)
+	r.failing = declare("storeFailing", event.Critical, "The store cannot be written, or is damaged.")
 	r.passed = declare("flashBudgetPassed", event.Warning, "More was written today than the flash should bear.",
 		event.Field{Name: "megabytes", Kind: event.Number})
 	r.old = declare("flashWorn", event.Warning, "A flash chip comes to the end of its life.", event.Field{Name: "device"}, percent)

@@ -152,6 +152,12 @@ var Metrics = [...]Row{
 	{"transferFlow", Counter64},
 	{"authSucceeded", Counter64},
 	{"sessionsAvailable", Gauge32},
+	{"blocked", Counter64},
+	{"carbons", Counter64},
+	{"pingLost", Counter64},
+	{"commandTime", Time},
+	{"loginTime", Time},
+	{"storeCacheSize", Gauge64},
 }
 
 // Events is the table of notifications. Append only.
@@ -165,6 +171,7 @@ var Events = [...]string{
 	"bruteForce",
 	"doubleNat",
 	"quotaExceeded",
+	"storeFailing",
 }
 
 // Fields is the table of values that notifications carry, by the names of event.Field. Append only.

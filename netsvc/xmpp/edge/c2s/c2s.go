@@ -69,6 +69,7 @@ type stats struct {
 	accepted                   [3]*metric.Counter // by way
 	negotiated, failed, panics *metric.Counter
 	scarce, slowed             *metric.Counter
+	login                      *metric.Timer
 }
 
 func (e *edge) Setup(h module.Host) error {
@@ -108,6 +109,7 @@ func (e *edge) Setup(h module.Host) error {
 		scarce:     m.Counter(metric.Desc{Name: "memoryRefused", Help: "connections refused because memory was scarce"}),
 		slowed:     m.Counter(metric.Desc{Name: "clientsSlowed", Help: "times a client had to wait because it sent faster than it may"}),
 	}
+	e.stats.login = m.Timer(metric.Desc{Name: "loginTime", Help: "from a connection to its session; the client has its part in it"})
 	m.GaugeFunc(metric.Desc{Name: "clientConnections", Help: "connections of clients now"}, func() int64 { return int64(e.live.pump.Stats().Conns) })
 	m.GaugeFunc(metric.Desc{Name: "clientBuffers", Unit: metric.Bytes, Help: "memory in which bytes wait to be processed or written"}, func() int64 { return e.live.pump.Stats().Pool.Out })
 	direction := []string{"direction"}
@@ -210,6 +212,7 @@ func (e *edge) serve(nc net.Conn, w way) {
 	if conn == nil {
 		return
 	}
+	begin := time.Now()
 	e.live.wait.Add(1)
 	defer e.live.wait.Done()
 
@@ -235,6 +238,7 @@ func (e *edge) serve(nc net.Conn, w way) {
 		return
 	}
 	e.stats.negotiated.Add(1)
+	e.stats.login.Since(begin)
 	c.session, c.epoch = own.session, own.epoch
 	if e.rate > 0 {
 		c.pace = flow.NewBucket(float64(e.rate), float64(e.burst))

@@ -10,6 +10,7 @@ package blocking
 
 import (
 	"linnet/netsvc/account"
+	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
@@ -40,6 +41,7 @@ type module struct {
 	hidden   xmpp.Key[func(jid.JID) bool]
 	withdraw xmpp.Key[func(func(jid.JID) bool)]
 	bound    int
+	stopped  *metric.Counter
 }
 
 func (m *module) Setup(h xmpp.Host) error {
@@ -56,6 +58,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	h.IQ(xmpp.IQ{Space: space, Local: "block", To: xmpp.ToSelf, Feature: "-", Set: m.block})
 	h.IQ(xmpp.IQ{Space: space, Local: "unblock", To: xmpp.ToSelf, Feature: "-", Set: m.unblock})
 	h.Disco().Feature(xmpp.ToHost, space)
+	m.stopped = h.Metrics().Counter(metric.Desc{Name: "blocked", Help: "stanzas from and to whom a user has blocked"})
 	h.Hooks().Sent.Filter.Add("blocking", m.sent)
 	h.Hooks().Received.Filter.Add("blocking", m.received)
 	h.Hooks().Received.Handle.Add("blocking", m.dropped)
@@ -100,6 +103,7 @@ func (m *module) sent(t *xmpp.Transit) *stanza.Error {
 	case err != nil:
 		return m.unreadable(err)
 	case is:
+		m.stopped.Inc()
 		return &stanza.Error{Type: stanza.Cancel, Condition: stanza.NotAcceptable, App: []byte("<blocked xmlns='" + errorsSpace + "'/>")}
 	}
 	return nil
@@ -115,6 +119,7 @@ func (m *module) received(t *xmpp.Transit) *stanza.Error {
 	case err != nil:
 		return m.unreadable(err)
 	case is:
+		m.stopped.Inc()
 		return stanza.NewError(stanza.ServiceUnavailable, "")
 	}
 	return nil
@@ -131,6 +136,7 @@ func (m *module) dropped(t *xmpp.Transit) xmpp.Verdict {
 		m.unreadable(err)
 	}
 	if is || err != nil {
+		m.stopped.Inc()
 		return xmpp.Taken
 	}
 	return xmpp.Pass

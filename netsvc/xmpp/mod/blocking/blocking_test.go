@@ -168,6 +168,9 @@ func TestStanzas(t *testing.T) {
 					}
 					romeo.Nothing()
 					juliet.Nothing()
+					if n := s.Metric("blocked"); n != 2 {
+						t.Errorf("%d stanzas were counted", n)
+					}
 				})
 			}
 		})

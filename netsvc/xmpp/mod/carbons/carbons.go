@@ -10,6 +10,7 @@ package carbons
 import (
 	"slices"
 
+	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
@@ -34,6 +35,7 @@ func init() {
 type module struct {
 	enabled xmpp.Flag
 	recent  xmpp.Key[*recent]
+	copies  *metric.Counter
 }
 
 func (m *module) Setup(h xmpp.Host) error {
@@ -41,6 +43,7 @@ func (m *module) Setup(h xmpp.Host) error {
 	m.recent = xmpp.NewKey[*recent](h, "carbons")
 	h.IQ(xmpp.IQ{Space: space, Local: "enable", To: xmpp.ToSelf, Feature: space, Set: m.toggle(true)})
 	h.IQ(xmpp.IQ{Space: space, Local: "disable", To: xmpp.ToSelf, Feature: "-", Set: m.toggle(false)})
+	m.copies = h.Metrics().Counter(metric.Desc{Name: "carbons", Help: "copies for other clients of the same user"})
 	h.Disco().Feature(xmpp.ToHost, space)
 	h.Disco().Feature(xmpp.ToHost|xmpp.ToSelf, rulesSpace)
 	h.Hooks().Sent.Handle.Add("carbons", m.sent)
@@ -83,6 +86,7 @@ func (m *module) sent(t *xmpp.Transit) xmpp.Verdict {
 			payload = wrap("sent", own)
 			m.remember(t.Account, s)
 		}
+		m.copies.Inc()
 		to.Send(stanza.NewMessage(s.Type, "", t.Account.JID(), to.JID(), payload))
 	}
 	return xmpp.Pass
@@ -103,6 +107,7 @@ func (m *module) received(t *xmpp.Transit) xmpp.Verdict {
 			}
 			payload = wrap("received", s)
 		}
+		m.copies.Inc()
 		to.Send(stanza.NewMessage(s.Type, "", t.Account.JID(), to.JID(), payload))
 	}
 	return xmpp.Pass

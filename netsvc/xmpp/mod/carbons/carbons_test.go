@@ -111,6 +111,9 @@ func TestSent(t *testing.T) {
 				`<iq type='result' id='enable2' from='romeo@montague.example'/>`)
 		}
 		send(s.home, "home", s.garden)
+		if n := s.Metric("carbons"); n != 4 {
+			t.Errorf("%d copies were counted", n)
+		}
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
@@ -33,6 +34,7 @@ type extension struct {
 	timeout  time.Duration
 	pinged   xmpp.Key[time.Time] // when the session was pinged; zero: it was not, or has answered
 	watch    *watch
+	lost     *metric.Counter
 }
 
 func (m *extension) Setup(h xmpp.Host) error {
@@ -43,6 +45,7 @@ func (m *extension) Setup(h xmpp.Host) error {
 	o.Duration(&m.interval, "interval", 5*time.Minute, "how long a client may be silent before it is pinged; 0 never pings").Between(0, 24*time.Hour)
 	o.Duration(&m.timeout, "timeout", 30*time.Second, "how long a pinged client has to show a sign of life").Between(time.Second, time.Hour)
 	h.IQ(xmpp.IQ{Space: space, Local: "ping", To: xmpp.ToSelf | xmpp.ToAccount | xmpp.ToHost | xmpp.ToService, Get: m.pong})
+	m.lost = h.Metrics().Counter(metric.Desc{Name: "pingLost", Help: "clients given up because they did not answer a ping"})
 	h.Hooks().Resumed.Add("ping", func(s xmpp.Session) { m.pinged.Set(s, time.Time{}) })
 	return nil
 }
@@ -116,6 +119,7 @@ func (m *extension) look(s xmpp.Session, now time.Time) {
 	case !pinged.IsZero() && active.Before(pinged):
 		if now.Sub(pinged) >= m.timeout {
 			m.pinged.Set(s, time.Time{})
+			m.lost.Inc()
 			s.Disconnect()
 		}
 	case now.Sub(active) >= m.interval:

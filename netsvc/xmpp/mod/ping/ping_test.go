@@ -84,6 +84,9 @@ func TestGone(t *testing.T) {
 		if waited := time.Since(pinged); waited < 20*time.Second || waited > 31*time.Second {
 			t.Errorf("disconnected %v after the ping", waited)
 		}
+		if n := s.Metric("pingLost"); n != 1 {
+			t.Errorf("%d clients were given up", n)
+		}
 	})
 }
 
