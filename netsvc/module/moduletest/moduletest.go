@@ -7,6 +7,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"time"
 
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
@@ -23,6 +24,8 @@ type Options struct {
 	Values map[string]string
 	Site   *module.Site
 	Log    *log.Logger
+	// Built is when the program was made: a clock that shows less is not set. The zero time believes any clock.
+	Built time.Time
 	// NoStore leaves the store out, for services that have no tables.
 	NoStore bool
 }
@@ -48,7 +51,7 @@ func Start(t testing.TB, info module.Info, opts Options) *Running {
 	r.runtime.metrics = r.metrics
 	declared, commands := r.build()
 	if !opts.NoStore {
-		db, err := store.Open(store.Options{Dir: opts.Site.Data, Tables: declared.Tables(), Log: opts.Log})
+		db, err := store.Open(store.Options{Dir: opts.Site.Data, Tables: declared.Tables(), Built: opts.Built, Log: opts.Log})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"linnet/netsvc/account"
 	"linnet/netsvc/command"
@@ -25,6 +26,7 @@ type Options struct {
 	Values     map[string]string // options by section and name: "xmpp.ping/interval": "60s"
 	Data       string            // the directory of the store; "" takes one of the test's
 	Extensions []xmpp.Info       // instead of xmpp.All
+	Built      time.Time         // when the program was made: a clock that shows less is not set
 	Log        *log.Logger       // nil logs to the test
 }
 
@@ -75,6 +77,7 @@ func start(t testing.TB, o Options) *Server {
 	}, moduletest.Options{
 		Values: o.Values,
 		Site:   &module.Site{Domains: o.Hosts, Admins: o.Admins, Data: o.Data, Version: "test"},
+		Built:  o.Built,
 		Log:    o.Log,
 	})
 	return s

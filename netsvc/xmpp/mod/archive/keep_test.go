@@ -376,3 +376,22 @@ func TestExpiry(t *testing.T) {
 		ask(t, romeo, with("with", "juliet@capulet.lit")).expect(t, "", true)
 	})
 }
+
+// While the clock is not set nothing expires, whatever it shows, and stamps say so.
+func TestUnsetClock(t *testing.T) {
+	o := capulet("keep", "1h")
+	o.Built = time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC)
+	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
+		romeo := s.Login("romeo@capulet.lit/orchard")
+		romeo.Send(say("juliet@shakespeare.lit", "one"))
+		time.Sleep(47 * time.Hour)
+		ask(t, romeo, "").expect(t, "one", true)
+		romeo.Skip()
+		romeo.Send(`<iq type='set' id='1'><query xmlns='urn:xmpp:mam:2'/></iq>`)
+		romeo.Expect(`<message from='romeo@capulet.lit'><result xmlns='urn:xmpp:mam:2' id='*'><forwarded xmlns='urn:xmpp:forward:0'>
+			<delay xmlns='urn:xmpp:delay' stamp='*'>clock not set</delay>
+			<message xmlns='jabber:client' type='chat' id='one' from='romeo@capulet.lit/orchard' to='juliet@shakespeare.lit'><body>one</body></message></forwarded></result></message>`)
+		time.Sleep(48 * time.Hour)
+		ask(t, romeo, "").expect(t, "", true)
+	})
+}

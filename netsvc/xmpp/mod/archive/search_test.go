@@ -1,11 +1,9 @@
 package archive
 
 import (
-	"strings"
 	"testing"
 	"time"
 
-	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/xmlstream"
 )
 
@@ -34,22 +32,6 @@ func TestIDs(t *testing.T) {
 	for _, bad := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAA+", "28482-98726-73623"} {
 		if n, err := parseID(bad); err == nil {
 			t.Errorf("%q is read as %x", bad, n)
-		}
-	}
-}
-
-// Stamps of a clock that was not set are marked.
-func TestUnsetClock(t *testing.T) {
-	built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-	juliet := jid.MustParse("juliet@capulet.lit/balcony")
-	for _, tc := range []struct {
-		when   time.Time
-		marked bool
-	}{{time.Unix(7, 0), true}, {built.Add(-1000), true}, {built, false}, {built.Add(time.Hour), false}} {
-		r := row{id: idAt(uint64(tc.when.UnixMicro())), message: []byte("<message xmlns='jabber:client'/>")}
-		s := r.result("", built, juliet.Bare(), juliet)
-		if got := strings.Contains(string(s.AppendTo(nil)), "clock not set"); got != tc.marked {
-			t.Errorf("%v: marked %v", tc.when, got)
 		}
 	}
 }

@@ -32,3 +32,18 @@ func TestTime(t *testing.T) {
 		})
 	}
 }
+
+// A clock that was never set tells no time, and anything else than a question is
+// answered, too.
+func TestRefusals(t *testing.T) {
+	const set = `<iq type='set' to='capulet.com' id='time_1'><time xmlns='urn:xmpp:time'/></iq>`
+	const get = `<iq type='get' to='capulet.com' id='time_1'><time xmlns='urn:xmpp:time'/></iq>`
+	built := time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
+	xmpptest.Test(t, xmpptest.Options{Hosts: []string{"capulet.com"}, Built: built}, func(t *testing.T, s *xmpptest.Server) {
+		juliet := s.Login("juliet@capulet.com/balcony")
+		juliet.Ask(set, `<iq type='error' from='capulet.com' id='time_1'><error type='cancel'><feature-not-implemented xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`)
+		juliet.Ask(get, `<iq type='error' from='capulet.com' id='time_1'><error type='wait'><resource-constraint xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>`)
+		time.Sleep(time.Until(built))
+		juliet.Ask(get, `<iq type='result' from='capulet.com' id='time_1'><time xmlns='urn:xmpp:time'><tzo>*</tzo><utc>2000-01-02T00:00:00Z</utc></time></iq>`)
+	})
+}
