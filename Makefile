@@ -39,6 +39,7 @@ test-none:
 
 bench: build ## measure against a floor and other servers (about an hour; ARGS=-quick for a first look)
 	$(GO) run ./tinytests/bench $(ARGS)
+	$(GO) run ./tinytests/bench/transfers
 
 interop: build ## drive clients written by others against bin/linnet; installs them where apt-get is
 	tinytests/interop/run bin/linnet

@@ -106,7 +106,7 @@ func (m *moving) run() {
 // pump moves one direction until it ends, and then closes the other side for
 // writing, so that a direction can end before the other.
 func (m *moving) pump(d quota.Direction) {
-	source, err := newSource(m.sides[d].conn)
+	source, err := newSource(m.sides[d].conn, m.opts.chunk)
 	if err != nil {
 		m.end(endReset, nil)
 		return
@@ -114,7 +114,7 @@ func (m *moving) pump(d quota.Direction) {
 	to := m.sides[1-d].conn
 	piece := io.LimitedReader{R: source.conn}
 	for {
-		n, err := source.wait(time.Now().Add(m.opts.idle))
+		n, err := source.wait(m.opts.idle)
 		switch {
 		case err == io.EOF:
 			to.CloseWrite()
@@ -129,7 +129,7 @@ func (m *moving) pump(d quota.Direction) {
 			m.end(endReset, nil)
 			return
 		}
-		if n, err = m.account.Draw(m.running, d, min(n, m.opts.chunk)); err != nil {
+		if n, err = m.account.Draw(m.running, d, n); err != nil {
 			m.refused(err)
 			return
 		}
@@ -202,59 +202,51 @@ func (m *moving) shape(n int64) bool {
 type source struct {
 	conn *net.TCPConn
 	raw  syscall.RawConn
-	// The functions that the kernel is asked with, made once.
-	look   func(fd uintptr) bool
-	glance func(fd uintptr)
-
-	n    int
-	err  error
+	look func(fd uintptr) bool // peek, made once: it is used for every piece
+	most uintptr
 	seen uint64 // see moving.idle
+
+	deadline time.Time
+	n        int64
+	err      error
 }
 
-func newSource(c *net.TCPConn) (*source, error) {
+func newSource(c *net.TCPConn, most int64) (*source, error) {
 	raw, err := c.SyscallConn()
-	s := &source{conn: c, raw: raw}
+	s := &source{conn: c, raw: raw, most: uintptr(most)}
 	s.look = s.peek
-	s.glance = func(fd uintptr) { s.peek(fd) }
 	return s, err
 }
 
-// wait waits until bytes have come and returns how many are there. It reads none.
-func (s *source) wait(deadline time.Time) (int64, error) {
-	if err := s.raw.Control(s.glance); err != nil {
+// wait waits until bytes have come and returns how many there are. It reads none. The
+// time limit is between idle and half of it: to set a new one for every piece would
+// cost more than to move it.
+func (s *source) wait(idle time.Duration) (int64, error) {
+	if now := time.Now(); s.deadline.Sub(now) < idle/2 {
+		s.deadline = now.Add(idle)
+		s.conn.SetReadDeadline(s.deadline)
+	}
+	s.n, s.err = 0, nil
+	if err := s.raw.Read(s.look); err != nil {
 		return 0, err
 	}
-	if s.n == 0 && s.err == nil {
-		s.conn.SetReadDeadline(deadline)
-		if err := s.raw.Read(s.look); err != nil {
-			return 0, err
-		}
-		s.conn.SetReadDeadline(time.Time{}) // or it would end a splice one day
-	}
-	n, err := s.n, s.err
-	s.n, s.err = 0, nil
-	return int64(n), err
+	return s.n, s.err
 }
 
-// peek asks the kernel; false when there is nothing yet.
+// peek asks the kernel what has come, without having it copied; false when there is
+// nothing yet.
 func (s *source) peek(fd uintptr) bool {
-	n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-	if err == nil && n > 0 {
-		s.n = n
-		return true
-	}
-	// None, or the end: only a read tells them apart.
-	var b [1]byte
-	n, _, err = unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	// With MSG_TRUNC nothing is written to the buffer, so there need be none.
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, fd, 0, s.most, unix.MSG_PEEK|unix.MSG_TRUNC|unix.MSG_DONTWAIT, 0, 0)
 	switch {
-	case err == unix.EAGAIN || err == unix.EINTR:
+	case errno == unix.EAGAIN || errno == unix.EINTR:
 		return false
-	case err != nil:
-		s.err = err
+	case errno != 0:
+		s.err = errno
 	case n == 0:
 		s.err = io.EOF
 	default:
-		s.n = n
+		s.n = int64(n)
 	}
 	return true
 }
