@@ -28,13 +28,17 @@ type Internet struct {
 
 // The internet's addresses. They belong to a part of IPv4 that is assigned and looks public to programs, but is not
 // seen on the internet; here nothing leaves the namespaces anyway.
+var hub = public(254)
+
 func public(n int) netip.Addr { return netip.AddrFrom4([4]byte{11, 11, 11, byte(n)}) }
 
-// Internet makes a bridge where the host has the first n addresses.
+// Internet makes a bridge where its own host has the first n addresses, and that of the hub, where there is nothing
+// more to be found.
 func (l *Lab) Internet(n int) *Internet {
 	l.t.Helper()
 	s := l.Space("inet")
 	script := "ip link add br0 type bridge forward_delay 0\nip link set br0 up\n"
+	script += fmt.Sprintf("ip addr add %v/24 dev br0\n", hub)
 	for i := range n {
 		script += fmt.Sprintf("ip addr add %v/24 dev br0\n", public(i+1))
 	}
@@ -42,7 +46,7 @@ func (l *Lab) Internet(n int) *Internet {
 	return &Internet{s, n}
 }
 
-// Join connects a host to the internet by a cable with this name at its end.
+// Join connects a host to the internet by a cable with this name at its end. It is what leads to everywhere.
 func (n *Internet) Join(s *Space, name string) netip.Addr {
 	n.lab.t.Helper()
 	n.hosts++
@@ -50,6 +54,7 @@ func (n *Internet) Join(s *Space, name string) netip.Addr {
 	port := fmt.Sprintf("p%d", n.hosts)
 	n.lab.Cable(s, name, addr.String()+"/24", n.Space, port, "")
 	n.Shell("ip link set " + port + " master br0")
+	s.Shell("ip route add default via " + hub.String())
 	return addr
 }
 
