@@ -11,8 +11,9 @@ import (
 
 // Delayed returns the stanza with the moment since when by, one of our hosts, has
 // kept it back (XEP-0203 2.0). A stanza that bears by's stamp already stays as it
-// is: the first one is the true one.
-func Delayed(s *stanza.Stanza, by jid.JID, since time.Time) *stanza.Stanza {
+// is: the first one is the true one. A moment before built, when the program was made
+// (store.Options), is marked as that of a clock that was not set.
+func Delayed(s *stanza.Stanza, by jid.JID, since, built time.Time) *stanza.Stanza {
 	stamped := false
 	s.Each(func(space, local string, raw []byte) bool {
 		if space == stamp.Space && local == "delay" {
@@ -27,6 +28,6 @@ func Delayed(s *stanza.Stanza, by jid.JID, since time.Time) *stanza.Stanza {
 		return s
 	}
 	w := xmlstream.NewWriter("jabber:client")
-	stamp.Delay{From: by, Time: since}.Append(w)
+	stamp.Delay{From: by, Time: since, Unset: !stamp.IsSet(since, built)}.Append(w)
 	return s.Append(w.Bytes())
 }

@@ -130,7 +130,7 @@ func (c *owed) drop() {
 // delayed returns the message with the time it was first sent, for those who get
 // it later (XEP-0203).
 func (c *owed) delayed() *stanza.Stanza {
-	return xmpp.Delayed(c.stanza, c.account.jid.Host(), c.since)
+	return xmpp.Delayed(c.stanza, c.account.jid.Host(), c.since, c.account.server.store.Options().Built)
 }
 
 // spool commits the message to its account's spool, from where it is delivered if

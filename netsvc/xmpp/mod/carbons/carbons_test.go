@@ -226,12 +226,12 @@ func TestErrors(t *testing.T) {
 func TestNoSecondCopy(t *testing.T) {
 	enact(t, func(t *testing.T, s scene) {
 		m := stanza.NewMessage(stanza.Chat, "1", jid.MustParse("juliet@capulet.example"), s.home.Session().JID(), []byte(`<body>hi</body>`))
-		s.Route(xmpp.Delayed(m, jid.MustParse("capulet.example"), time.Now())) // another server's stamp
+		s.Route(xmpp.Delayed(m, jid.MustParse("capulet.example"), time.Now(), time.Time{})) // another server's stamp
 		s.home.Skip()
 		if len(s.garden.Skip()) != 1 {
 			t.Error("what another server delayed is not copied")
 		}
-		s.Route(xmpp.Delayed(xmpp.Delayed(m, jid.MustParse("capulet.example"), time.Now()), jid.MustParse("montague.example"), time.Now()))
+		s.Route(xmpp.Delayed(xmpp.Delayed(m, jid.MustParse("capulet.example"), time.Now(), time.Time{}), jid.MustParse("montague.example"), time.Now(), time.Time{}))
 		s.home.Skip()
 		s.garden.Nothing()
 	})

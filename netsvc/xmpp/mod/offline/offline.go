@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"linnet/netsvc/metric"
+	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
 	"linnet/store"
@@ -105,14 +106,15 @@ func (m *module) broken(cause error) {
 // put adds the row to the batch and to the box, as one that is in flight; ok is false
 // when there is no room for it.
 func (m *module) put(batch *store.Batch, a xmpp.Account, b *box, s *stanza.Stanza, messages int, bytes int64) (row uint64, ok bool) {
-	s = xmpp.Delayed(s, a.JID().Host(), time.Now())
+	now, built := time.Now(), m.host.Store().Options().Built
+	s = xmpp.Delayed(s, a.JID().Host(), now, built)
 	v := s.AppendForwarded(nil)
 	if row, ok = b.add(m.host.Store(), len(v), messages, bytes); !ok {
 		return 0, false
 	}
 	var until time.Time
-	if m.keep > 0 {
-		until = time.Now().Add(m.keep)
+	if m.keep > 0 && stamp.IsSet(now, built) { // counted from 1970, its time would be up once the clock is set
+		until = now.Add(m.keep)
 	}
 	batch.PutUntil(m.table, key(a, row), v, until)
 	return row, true

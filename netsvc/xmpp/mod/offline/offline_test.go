@@ -246,6 +246,30 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// While the clock is not set nothing expires, and stamps say so; nor does it when the
+// clock is set.
+func TestUnsetClock(t *testing.T) {
+	o := capulet("keep", "1h")
+	o.Built = time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC)
+	enact(t, o, func(t *testing.T, s scene) {
+		s.says("one")
+		time.Sleep(12 * time.Hour)
+		balcony := s.Login("juliet@capulet.lit/balcony")
+		balcony.Send(`<presence/>`)
+		balcony.Expect(`<message from='romeo@montague.net/orchard' type='chat'><body>one</body>
+			<delay xmlns='urn:xmpp:delay' from='capulet.lit' stamp='2000-01-01T00:00:00.000Z'>clock not set</delay></message>`)
+		balcony.Close()
+		s.says("two")
+		time.Sleep(15 * time.Hour)
+		s.says("three")
+		chamber := s.Login("juliet@capulet.lit/chamber")
+		chamber.Send(`<presence/>`)
+		if got := texts(chamber.Skip()); got != "two three" {
+			t.Errorf("delivered are %s", got)
+		}
+	})
+}
+
 // A row goes when the client has acknowledged it, not before: what it did not is the
 // next client's, in the old order.
 func TestSettlement(t *testing.T) {
