@@ -72,8 +72,13 @@ func (m *extension) Stop(context.Context) error {
 	return nil
 }
 
+// unset is longer than any clock runs that began in 1970 and was not set: an id of
+// that time does not tell how old its row is.
+const unset = 10 * 365 * 24 * time.Hour
+
 // shorten deletes what is older than it should be: the ids carry the time, so it is
-// one range for each account that has something so old.
+// one range for each account that has something so old. What was archived before the
+// clock of a new board was set for the first time stays.
 func (m *extension) shorten() {
 	if m.keep == 0 || !stamp.IsSet(time.Now(), m.host.Store().Options().Built) {
 		return
@@ -91,9 +96,17 @@ func (m *extension) shorten() {
 			if err != nil || len(first) < 8 {
 				return err
 			}
-			owner := first[:8]
-			if limit := table.AppendUint64(owner[:8:8], before); string(first) < string(limit) {
-				b.DeleteRange(m.rows, first, limit)
+			owner, old := first[:8:8], false
+			from, to := table.AppendUint64(owner, uint64(unset.Microseconds())), table.AppendUint64(owner, before)
+			err = tx.Scan(m.rows, from, to, false, func(_, _ []byte) bool {
+				old = true
+				return false
+			})
+			if err != nil {
+				return err
+			}
+			if old {
+				b.DeleteRange(m.rows, from, to)
 			}
 			if next = table.PrefixEnd(owner); next == nil {
 				return nil

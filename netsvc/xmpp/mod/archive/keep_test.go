@@ -10,6 +10,8 @@ import (
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
 	"linnet/netsvc/xmpp/xmpptest"
+	"linnet/store"
+	"linnet/store/table"
 )
 
 // What is archived, on both sides: XEP-0313 section 6.1.1 and XEP-0334.
@@ -374,6 +376,29 @@ func TestExpiry(t *testing.T) {
 		time.Sleep(time.Hour)
 		ask(t, romeo, "").expect(t, "", true)
 		ask(t, romeo, with("with", "juliet@capulet.lit")).expect(t, "", true)
+	})
+}
+
+// What was archived in 1970 is younger than it seems: it stays, and is found.
+func TestArchivedIn1970(t *testing.T) {
+	xmpptest.Test(t, capulet("keep", "72h"), func(t *testing.T, s *xmpptest.Server) {
+		romeo := s.Login("romeo@capulet.lit/orchard")
+		for _, tab := range s.Store().Options().Tables {
+			if tab.Name != "archive" {
+				continue
+			}
+			var b store.Batch
+			key := table.AppendUint64(table.AppendUint64(romeo.Session().Account().ID().Row(), 7_000_000), 1)
+			b.Put(tab, key, append(table.AppendString(nil, "juliet@shakespeare.lit"), "<message xmlns='jabber:client'><body>first</body></message>"...))
+			if err := s.Store().Apply(t.Context(), &b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		romeo.Send(say("juliet@shakespeare.lit", "later"))
+		ask(t, romeo, "").expect(t, "first later", true)
+		time.Sleep(5 * 24 * time.Hour)
+		ask(t, romeo, "").expect(t, "first", true)
+		ask(t, romeo, with("with", "juliet@shakespeare.lit")).expect(t, "first", true)
 	})
 }
 
