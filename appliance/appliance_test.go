@@ -640,7 +640,7 @@ func TestCommands(t *testing.T) {
 	}{
 		{"status", []string{"domains        example.org", "store is       good", "alpha    greet"}},
 		{"stat store", []string{"storeCommits", "storeWritten", "bytes"}},
-		{"stat command -level info", []string{"no metric begins with"}},
+		{"stat serviceUp -level info", []string{"no metric begins with"}},
 		{"stat nonsense", []string{"no metric begins with"}},
 		{"config show alpha", []string{`alpha    word     "moin"`, "file", "linnet.toml:2"}},
 		{"config show [alpha] -changed", []string{`alpha    word    "moin"  file`}},

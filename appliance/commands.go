@@ -25,7 +25,8 @@ func (b *base) commands(h module.Host) {
 		Help: "Show version, uptime, domains, addresses and memory."})
 	h.Command(command.Command{Name: "stat", Effect: command.Read, Role: command.Operator, Run: b.stat,
 		Help: "Show the metrics.",
-		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this, or those of the service of this name"}, level}})
+		Args: []command.Arg{{Name: "name", Kind: command.Text, Help: "only metrics whose name begins like this, or those of the service of this name"}, level,
+			{Name: "openmetrics", Kind: command.Bool, Help: "all metrics in the text format of OpenMetrics, for a collector that reads files"}}})
 	h.Command(command.Command{Name: "config show", Effect: command.Read, Role: command.Operator, Run: b.configShow,
 		Help: "Show the options with their values and where each came from.",
 		Args: []command.Arg{

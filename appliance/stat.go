@@ -55,6 +55,9 @@ func (g *generation) statistics() {
 }
 
 func (b *base) stat(_ context.Context, call *command.Call) (*command.Result, error) {
+	if call.Bool("openmetrics") {
+		return command.Say(string(b.a.metrics.AppendOpenMetrics(nil))), nil
+	}
 	prefix := strings.ToLower(call.String("name"))
 	r := b.metricsOf(call, func(s *metric.Sample) bool {
 		return strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) || s.Section == prefix

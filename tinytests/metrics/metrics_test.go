@@ -140,7 +140,10 @@ func walk(app *appliance.Appliance) (list []sample) {
 
 func TestOpenMetrics(t *testing.T) {
 	n := start(t)
-	text := string(n.App().Metrics().AppendOpenMetrics(nil))
+	text, err := n.Ctl("stat", "-openmetrics")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, fault := range metrictest.OpenMetrics(text) {
 		t.Error(fault)
 	}

@@ -98,10 +98,13 @@ type figure struct{ name, units, value string }
 
 // figures reads everything. First come the names of section 3.2 of the specification and those in its examples.
 func (m *extension) figures() []figure {
-	list := []figure{
-		{"time/uptime", "seconds", "0"}, {"users/online", "users", "0"}, {"users/total", "users", "0"},
-		{"bandwidth/packets-in", "packets", ""}, {"bandwidth/packets-out", "packets", ""},
-	}
+	var list []figure
+	add := func(name, units, value string) { list = append(list, figure{name, units, value}) }
+	add("time/uptime", "seconds", "0")
+	add("users/online", "users", "0")
+	add("users/total", "users", "0")
+	add("bandwidth/packets-in", "packets", "")
+	add("bandwidth/packets-out", "packets", "")
 	var in, out int64
 	m.host.ReadMetrics(func(s metric.Sample) bool {
 		name, units := s.Section+"/"+s.Desc.Name, s.Desc.Unit
@@ -111,7 +114,6 @@ func (m *extension) figures() []figure {
 		if units == "" {
 			units = "count"
 		}
-		add := func(name, units, value string) { list = append(list, figure{name, units, value}) }
 		value := strconv.FormatInt(s.Value, 10)
 		switch s.Desc.Kind {
 		case metric.KindInfo:
