@@ -25,7 +25,11 @@ func (p *proxy) list(context.Context, *command.Call) (*command.Result, error) {
 	list := p.live.list()
 	slices.SortFunc(list, func(a, b *moving) int { return int(int64(a.id) - int64(b.id)) })
 	for _, m := range list {
-		r.Row(strconv.FormatUint(m.id, 10), m.request.Requester.String(), m.request.Target.String(),
+		target := m.request.Target.String()
+		if target == "" { // of the gateway
+			target = m.sides[1].conn.RemoteAddr().String()
+		}
+		r.Row(strconv.FormatUint(m.id, 10), m.request.Requester.String(), target,
 			strconv.FormatInt(m.bytes[0].Load(), 10), strconv.FormatInt(m.bytes[1].Load(), 10), command.Stamp(m.begin))
 	}
 	return r, nil

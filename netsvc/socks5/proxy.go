@@ -47,6 +47,7 @@ type proxy struct {
 	hookTime         time.Duration
 	chunk            int64
 	limits           limits
+	gateway          gateway
 	stats            *stats
 	ownAddresses     func() []netip.Addr // of the machine; a test has its own
 }
@@ -103,6 +104,8 @@ func (p *proxy) Setup(h module.Host) error {
 	o.Duration(&p.hookTime, "hook_time", 5*time.Second, "how long a billing system may take to allow a transfer").Between(100*time.Millisecond, time.Minute)
 	o.Bytes(&p.chunk, "chunk", 0, "how much is moved at once: what a receiver that does not read can pin; 0 for what suits the memory").Range(0, 16<<20)
 	o.Check(p.check)
+
+	p.gateway.setup(p, h)
 
 	h.Listen(&module.Listener{Name: "socks5", Addrs: &p.listen, Security: module.Plain, Serve: p.serve})
 
@@ -308,7 +311,7 @@ const openTime = 20 * time.Second
 
 // begin asks who has a say, and moves the bytes.
 func (p *proxy) begin(r transfer.Request, sides [2]*party, done func(error)) {
-	m, cause, err := p.admit(r, sides)
+	m, cause, err := p.admit(r, "socks5", sides)
 	if err != nil {
 		p.refuse(cause)
 		closeAll(sides[:])
@@ -318,8 +321,14 @@ func (p *proxy) begin(r transfer.Request, sides [2]*party, done func(error)) {
 	for _, q := range sides {
 		q.admitted()
 	}
-	p.stats.began.Inc()
 	done(nil)
+	p.move(m)
+}
+
+// move moves the bytes of an admitted transfer, and settles it.
+func (p *proxy) move(m *moving) {
+	p.stats.began.Inc()
+	r, sides := m.request, m.sides
 	m.run()
 	p.live.remove(m)
 	moved := m.bytes[0].Load() + m.bytes[1].Load()
@@ -341,7 +350,7 @@ func (p *proxy) begin(r transfer.Request, sides [2]*party, done func(error)) {
 }
 
 // admit opens the accounts of a transfer; on an error, cause is for the metrics.
-func (p *proxy) admit(r transfer.Request, sides [2]*party) (m *moving, cause string, err error) {
+func (p *proxy) admit(r transfer.Request, service string, sides [2]*party) (m *moving, cause string, err error) {
 	limit, err := p.desk.Allow(r, p.hookTime)
 	if err != nil {
 		return nil, "hook", err
@@ -353,7 +362,7 @@ func (p *proxy) admit(r transfer.Request, sides [2]*party) (m *moving, cause str
 	}
 	ctx, cancel := context.WithTimeout(m.running, openTime)
 	defer cancel()
-	m.account, err = p.ledger.Open(ctx, quota.Flow{Service: "socks5", From: r.Requester, To: r.Target, Requester: r.Requester, Max: limit})
+	m.account, err = p.ledger.Open(ctx, quota.Flow{Service: service, From: r.Requester, To: r.Target, Requester: r.Requester, Max: limit})
 	if err != nil {
 		p.live.remove(m)
 		var lim *quota.Limit

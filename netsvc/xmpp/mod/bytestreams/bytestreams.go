@@ -209,7 +209,7 @@ func failure(err error) *stanza.Error {
 // tell sends both users an error message about their transfer.
 func (m *extension) tell(n transfer.Notice) {
 	e := failure(n.Cause)
-	if e == nil {
+	if e == nil || n.Request.At.IsZero() { // nothing that was asked for by XMPP
 		return
 	}
 	w := xmlstream.NewWriter(xmlstream.ClientSpace)
