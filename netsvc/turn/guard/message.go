@@ -19,7 +19,7 @@ const (
 	header     = 20 // bytes of a STUN message before its attributes
 	cookie     = 0x2112A442
 	channels   = 0x4000     // the first channel number, RFC 8656 section 12
-	channelEnd = 0x4FFF     // and the last
+	channelEnd = 0x7FFF     // and the last: clients of RFC 5766 go beyond the 0x4FFF of today
 	shake      = 0x5354554E // what the fingerprint's checksum is mixed with, RFC 8489 section 14.7
 )
 
