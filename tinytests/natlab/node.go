@@ -2,6 +2,7 @@ package natlab
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +65,15 @@ func (n *Node) Stop() {
 		_ = n.cmd.Process.Kill()
 		n.lab.t.Errorf("the program does not end")
 	}
+}
+
+// Peak returns the most memory that the program has had, in kilobytes.
+func (n *Node) Peak() int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	peak := 0
+	_, _ = fmt.Sscan(rest, &peak)
+	return peak
 }
 
 // Log returns what the program has written so far.

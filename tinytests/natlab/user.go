@@ -1,13 +1,16 @@
 package natlab
 
 import (
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +21,8 @@ import (
 
 // User is somebody with an account, logged in from a host. Its methods are for one goroutine.
 type User struct {
+	JID  string // the full address
+	host *Space
 	conn *tls.Conn
 	xml  *xml.Decoder
 	ids  int
@@ -27,6 +32,7 @@ type User struct {
 type element struct {
 	XMLName  xml.Name
 	Type     string    `xml:"type,attr"`
+	JID      string    `xml:"jid,attr"`
 	Host     string    `xml:"host,attr"`
 	Port     uint16    `xml:"port,attr"`
 	Over     string    `xml:"transport,attr"`
@@ -59,7 +65,7 @@ func (n *Node) login(s *Space, name string, at netip.AddrPort) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &User{conn: tls.Client(tcp, &tls.Config{RootCAs: roots, ServerName: "example.org", NextProtos: []string{"xmpp-client"}})}
+	u := &User{host: s, conn: tls.Client(tcp, &tls.Config{RootCAs: roots, ServerName: "example.org", NextProtos: []string{"xmpp-client"}})}
 	_ = u.conn.SetDeadline(time.Now().Add(2 * time.Minute))
 	if err := u.open(); err != nil {
 		return nil, err
@@ -70,8 +76,12 @@ func (n *Node) login(s *Space, name string, at netip.AddrPort) (*User, error) {
 	if err := u.open(); err != nil {
 		return nil, err
 	}
-	_, err = u.Ask("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
-	return u, err
+	bound, err := u.Ask("example.org", "set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+	if err != nil || len(bound.Kids) != 1 {
+		return nil, fmt.Errorf("bound to %+v: %w", bound, err)
+	}
+	u.JID = bound.Kids[0].Text
+	return u, nil
 }
 
 func (u *User) send(text string) error {
@@ -136,10 +146,10 @@ func (u *User) authenticate(name, password string) error {
 	return err
 }
 
-// Ask sends a request to the server and takes its answer; other stanzas are passed over.
-func (u *User) Ask(kind, payload string) (element, error) {
+// Ask sends a request and takes the answer's payload; other stanzas are passed over.
+func (u *User) Ask(to, kind, payload string) (element, error) {
 	u.ids++
-	if err := u.send(fmt.Sprintf("<iq type='%s' id='q%d' to='example.org'>%s</iq>", kind, u.ids, payload)); err != nil {
+	if err := u.send(fmt.Sprintf("<iq type='%s' id='q%d' to='%s'>%s</iq>", kind, u.ids, to, payload)); err != nil {
 		return element{}, err
 	}
 	for {
@@ -150,8 +160,8 @@ func (u *User) Ask(kind, payload string) (element, error) {
 		if e.XMLName.Local == "iq" && e.Type == "error" {
 			return e, fmt.Errorf("refused: %+v", e)
 		}
-		if e.XMLName.Local == "iq" && e.Type == "result" && len(e.Kids) > 0 {
-			return e.Kids[0], nil
+		if e.XMLName.Local == "iq" && e.Type == "result" {
+			return append(e.Kids, element{})[0], nil
 		}
 	}
 }
@@ -164,7 +174,7 @@ type Relay struct {
 
 // Services asks for TURN over UDP: External Service Discovery, XEP-0215.
 func (u *User) Services() (r Relay, err error) {
-	e, err := u.Ask("get", "<services xmlns='urn:xmpp:extdisco:2'/>")
+	e, err := u.Ask("example.org", "get", "<services xmlns='urn:xmpp:extdisco:2'/>")
 	if err != nil {
 		return r, err
 	}
@@ -184,6 +194,65 @@ func (u *User) Services() (r Relay, err error) {
 		return r, errors.New("no TURN or STUN over UDP is offered, or no credentials")
 	}
 	return r, nil
+}
+
+// Proxies asks the node for its proxy for files, and that one for where it is: SOCKS5 Bytestreams, XEP-0065.
+func (u *User) Proxies() (service string, hosts []netip.AddrPort, err error) {
+	items, err := u.Ask("example.org", "get", "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+	if err != nil {
+		return "", nil, err
+	}
+	for _, item := range items.Kids {
+		info, err := u.Ask(item.JID, "get", "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+		if err != nil {
+			continue
+		}
+		for _, k := range info.Kids {
+			if k.XMLName.Local == "identity" && k.Type == "bytestreams" {
+				service = item.JID
+			}
+		}
+	}
+	answer, err := u.Ask(service, "get", "<query xmlns='"+bytestreams+"'/>")
+	for _, k := range answer.Kids {
+		if a, aerr := netip.ParseAddr(k.Host); aerr == nil && a.Is4() {
+			hosts = append(hosts, netip.AddrPortFrom(a, k.Port))
+		}
+	}
+	return service, hosts, err
+}
+
+const bytestreams = "http://jabber.org/protocol/bytestreams"
+
+// Stream connects to a proxy as one party of the transfer that sid and both parties' addresses name.
+func (u *User) Stream(at netip.AddrPort, sid, requester, target string) (net.Conn, error) {
+	c, err := u.host.TCP(at)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha1.Sum([]byte(sid + requester + target))
+	name := hex.EncodeToString(hash[:])
+	_ = c.SetDeadline(time.Now().Add(3 * time.Minute))
+	if _, err := c.Write([]byte{5, 1, 0}); err != nil {
+		return nil, err
+	}
+	answer := make([]byte, 47)
+	if _, err := io.ReadFull(c, answer[:2]); err != nil {
+		return nil, err
+	}
+	if _, err := c.Write(append(append([]byte{5, 1, 0, 3, byte(len(name))}, name...), 0, 0)); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(c, answer); err != nil || answer[1] != 0 {
+		return nil, fmt.Errorf("the proxy refuses: %x, %w", answer[:2], err)
+	}
+	return c, nil
+}
+
+// Activate has a proxy begin to relay a transfer that this user has requested.
+func (u *User) Activate(service, sid, target string) error {
+	_, err := u.Ask(service, "set", "<query xmlns='"+bytestreams+"' sid='"+sid+"'><activate>"+target+"</activate></query>")
+	return err
 }
 
 // Close logs out.
