@@ -242,3 +242,30 @@ func TestSessionEndsDuringTheChoice(t *testing.T) {
 		fresh.hears(0, 2)
 	})
 }
+
+// What is archived waits without a row of its own, however long, so that nobody's row is older than that of a message
+// before it.
+func TestArchivedMessagesWaitInOrder(t *testing.T) {
+	say := func(c *client, n int) {
+		c.send(fmt.Sprintf("<message type='chat' to='%s'><body>m%d</body><kept xmlns='%s'/></message>", juliet, n, keeperSpace))
+	}
+	for _, late := range []time.Duration{0, 3 * time.Second} {
+		run(t, func(n *node) {
+			romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+			say(romeo, 0) // in the session's hands
+			old.account.wait(0, 1)
+			say(romeo, 1) // behind an end that begins
+			old.stick()
+			old.Closed(old.epoch)
+			old.account.wait(0, -1)
+			say(romeo, 2) // nobody is there
+			n.settle()
+			time.Sleep(late)
+			old.unstick()
+			n.settle()
+			fresh := n.bind(n.account("juliet"), "garden")
+			fresh.send("<presence/>")
+			fresh.hears(0, 3)
+		})
+	}
+}

@@ -61,13 +61,19 @@ func (g *generation) deliverIQ(t *xmpp.Transit, a *account) {
 func (g *generation) deliverMessage(t *xmpp.Transit, a *account, r receipt) {
 	t.Took = choose(t.Took[:0], t.Stanza, a)
 	c := newOwed(a, t.Stanza, r)
-	if t.Kept() && len(t.Took) > 0 { // in the recipient's archive: his sender's claim rests on that
+	took := len(t.Took) > 0
+	if t.Kept() && took { // in the recipient's archive: his sender's claim rests on that
 		g.archivedBy(t, c)
-	} else if r.ledger != nil && g.spool != nil && len(t.Took) > 0 && !g.spool.Keeps(t.Stanza) {
+	} else if r.ledger != nil && g.spool != nil && took && !g.spool.Keeps(t.Stanza) {
 		c.pay()
 	}
-	if !a.queue(c, t.Session, t.Took) {
+	switch {
+	case !a.queue(c, t.Session, t.Took):
 		g.hand(t, c)
+	case t.Kept() && !took:
+		// It rests on the archive as what waits before it does: what is spooled while
+		// it waits would stand in front of older ones that are kept later.
+		g.archivedBy(t, c)
 	}
 	c.drop()
 }

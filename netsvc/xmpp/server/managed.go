@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// managed is a session's half of stream management (XEP-0198 1.6.1): the queue
+// managed is a session's half of stream management (XEP-0198 1.6.3): the queue
 // of what the client has not acknowledged, and the ledger of what it sent. The
 // queue is guarded by the session's mutex, the ledger by its own.
 type managed struct {

@@ -138,7 +138,7 @@ func (c *owed) delayed() *stanza.Stanza {
 func (c *owed) spool() {
 	srv := c.account.server
 	keep := srv.current().spool
-	if keep == nil || !keep.Keeps(c.stanza) || c.state.Or(spooling)&(spooling|done|stored) != 0 {
+	if keep == nil || !keep.Keeps(c.stanza) || !c.begin() {
 		return
 	}
 	var b store.Batch
@@ -160,6 +160,19 @@ func (c *owed) spool() {
 		} // otherwise the next sweep tries again
 		c.account.Release()
 	})
+}
+
+// begin says that the message goes into the spool; false when it does already, or need not.
+func (c *owed) begin() bool {
+	for {
+		old := c.state.Load()
+		if old&(spooling|done|stored) != 0 {
+			return false
+		}
+		if c.state.CompareAndSwap(old, old|spooling) {
+			return true
+		}
+	}
 }
 
 // toOffline makes the message's row in the spool an offline message, as soon as it is
