@@ -66,7 +66,7 @@ func (l *looker) memory(r *rules, h module.Host) {
 // data looks at the file system with the data, at the bound of the store's file, and at what was written today.
 func (l *looker) data(r *rules, h module.Host) {
 	limit, clear := int64(r.storage), int64(r.storage-relief)
-	if size, free := disk(h.Site().Data); size > 0 {
+	if size, free := l.disk(h.Site().Data); size > 0 {
 		used := percent(size-free, size)
 		r.full.Judge(used, limit, clear, h.Site().Data, used)
 	}

@@ -72,7 +72,7 @@ func (p *service) storeMetrics(m *metric.Section) {
 		return int64(s.FreePages) * int64(s.PageSize)
 	})
 	m.GaugesFunc(metric.Desc{Name: "disk", Unit: metric.Bytes, Help: "The file system with the data.", Labels: []string{"part"}}, func(row rows) {
-		if size, free := disk(p.host.Site().Data); size > 0 {
+		if size, free := p.look.disk(p.host.Site().Data); size > 0 {
 			row(int64(size), "size")
 			row(int64(free), "free")
 		}

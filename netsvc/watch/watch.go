@@ -48,7 +48,7 @@ type rules struct {
 // Setup implements module.Module.
 func (p *service) Setup(h module.Host) error {
 	p.host = h
-	p.look = module.Live(h, "watch", func() *looker { return &looker{board: board.New()} })
+	p.look = module.Live(h, "watch", func() *looker { return &looker{board: board.New(), disk: disk} })
 	r := &p.rules
 	o := h.Options()
 	o.Int(&r.memory, "memory", 85, "percent of the memory limit that are in use").Range(1, 100)
@@ -101,6 +101,7 @@ func (p *service) Stop(context.Context) error {
 // looker is the live part: the timer and what was seen.
 type looker struct {
 	board *board.Board
+	disk  func(path string) (size, free uint64)
 
 	mu      sync.Mutex // held during a look: looks never overlap
 	timer   *time.Timer

@@ -72,6 +72,7 @@ func (w *world) Setup(h module.Host) error {
 	err := w.service.Setup(h)
 	if first {
 		w.service.look.board = w.machine.Board()
+		w.service.look.disk = func(string) (size, free uint64) { return 1000, uint64(1000 - w.level("disk")) }
 	}
 	return err
 }
@@ -107,9 +108,7 @@ func run(t *testing.T, values map[string]string, f func(*testing.T, *world)) {
 		event.Of(w.service.host).Watch(func(e event.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			if e.Desc.Name != "storageNearlyFull" { // that of the machine the test runs on
-				w.heard = append(w.heard, e.Text())
-			}
+			w.heard = append(w.heard, strings.Replace(e.Text(), w.service.host.Site().Data, "DATA", 1))
 		})
 		f(t, w)
 	})
@@ -141,6 +140,41 @@ func TestMemory(t *testing.T) {
 		w.want(t, "Over: Memory is scarce. percent=80")
 		w.set("memoryLive", math.MaxInt64/2)
 		w.set("memoryLimit", math.MaxInt64)
+		w.want(t)
+	})
+}
+
+func TestStorage(t *testing.T) {
+	run(t, nil, func(t *testing.T, w *world) {
+		w.set("disk", 890)
+		w.want(t)
+		w.set("disk", 891)
+		w.want(t, "The storage is nearly full. path=DATA percent=90")
+		w.set("disk", 1000)
+		w.want(t)
+		w.set("disk", 850)
+		w.want(t, "Over: The storage is nearly full. path=DATA percent=85")
+		w.Again(map[string]string{"watch/storage": "50"})
+		w.want(t, "The storage is nearly full. path=DATA percent=85")
+	})
+}
+
+// The file system of a directory is read as df shows it.
+func TestDisk(t *testing.T) {
+	size, free := disk(t.TempDir())
+	if size == 0 || free > size {
+		t.Errorf("%d of %d", free, size)
+	}
+	if size, free := disk("/no/such/place"); size != 0 || free != 0 {
+		t.Errorf("%d of %d", free, size)
+	}
+}
+
+func TestFlashWorn(t *testing.T) {
+	run(t, map[string]string{"watch/flash_worn": "30"}, func(t *testing.T, w *world) {
+		w.service.look.board = boardtest.New("arm").Board()
+		w.want(t, "A flash chip comes to the end of its life. device=mmcblk0 percent=30")
+		w.wait(3 * slow)
 		w.want(t)
 	})
 }
@@ -316,9 +350,7 @@ func TestList(t *testing.T) {
 			}
 			var lines []string
 			for _, row := range r.Rows {
-				if row[2] != "storageNearlyFull" {
-					lines = append(lines, strings.Join(row[1:], "|"))
-				}
+				lines = append(lines, strings.Join(row[1:], "|"))
 			}
 			return strings.Join(lines, "\n")
 		}
