@@ -102,8 +102,8 @@ func TestProgram(t *testing.T) {
 	})
 }
 
-// needed names the optional features without which a scenario cannot be played: those of its folder, and of the
-// verbs that use them.
+// needed names the optional features without which a scenario cannot be played: those of its folder, of its
+// configuration, and of the verbs that use them.
 func needed(path string, s *Script) []string {
 	var names []string
 	switch dir := strings.Split(filepath.ToSlash(path), "/"); dir[0] {
@@ -113,6 +113,11 @@ func needed(path string, s *Script) []string {
 		names = append(names, "roster", "presence")
 	case "delivery":
 		names = append(names, "presence", "offline")
+	}
+	for _, f := range features.Table { // those that its configuration has a section of
+		if strings.Contains(s.Config, "["+f.Section+"]") {
+			names = append(names, f.Name)
+		}
 	}
 	for _, st := range s.steps {
 		switch st.do.verb {
