@@ -150,9 +150,12 @@ func reachable(list []xmpp.Session, a *account) []xmpp.Session {
 // sender gets the error of section 8.5.2.2.1. Where t.Took names sessions it came
 // here to keep the order, and goes to them if nobody keeps it.
 func (g *generation) keep(t *xmpp.Transit, c *owed) {
-	if c.toOffline() {
-		return
+	for !c.begin(keeping, spooling) { // or it would be spooled meanwhile, and its row be younger than those behind it
+		if c.toOffline() {
+			return
+		}
 	}
+	defer c.state.And(^uint32(keeping))
 	refused, taken := g.hooks.Undelivered.Run(t)
 	switch {
 	case t.Kept(): // by who takes undelivered ones, or by the recipient's archive before

@@ -61,6 +61,7 @@ const (
 	paid      = 1 << iota // the sender's claim is settled
 	done                  // nothing more needs to happen
 	stored                // a commit that has it is under way or made
+	keeping               // it is being given to who keeps messages
 	spooling              // its row was submitted to the spool
 	spooled               // its row is in the spool
 	returning             // nobody has it in hand: the row becomes an offline message when it is there
@@ -138,7 +139,7 @@ func (c *owed) delayed() *stanza.Stanza {
 func (c *owed) spool() {
 	srv := c.account.server
 	keep := srv.current().spool
-	if keep == nil || !keep.Keeps(c.stanza) || !c.begin() {
+	if keep == nil || !keep.Keeps(c.stanza) || !c.begin(spooling, spooling|keeping|stored|done) {
 		return
 	}
 	var b store.Batch
@@ -162,14 +163,14 @@ func (c *owed) spool() {
 	})
 }
 
-// begin says that the message goes into the spool; false when it does already, or need not.
-func (c *owed) begin() bool {
+// begin sets a bit unless the message is in one of those states: false.
+func (c *owed) begin(bit, unless uint32) bool {
 	for {
 		old := c.state.Load()
-		if old&(spooling|done|stored) != 0 {
+		if old&unless != 0 {
 			return false
 		}
-		if c.state.CompareAndSwap(old, old|spooling) {
+		if c.state.CompareAndSwap(old, old|bit) {
 			return true
 		}
 	}
