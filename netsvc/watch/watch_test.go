@@ -172,7 +172,9 @@ func TestDisk(t *testing.T) {
 
 func TestFlashWorn(t *testing.T) {
 	run(t, map[string]string{"watch/flash_worn": "30"}, func(t *testing.T, w *world) {
+		w.service.look.mu.Lock()
 		w.service.look.board = boardtest.New("arm").Board()
+		w.service.look.mu.Unlock()
 		w.want(t, "A flash chip comes to the end of its life. device=mmcblk0 percent=30")
 		w.wait(3 * slow)
 		w.want(t)
