@@ -44,7 +44,7 @@ const (
 	direct      state = "this box has a public address"
 	unneeded    state = "the address of this box is not a private one"
 	searching   state = "asking the router"
-	unsupported state = "the router speaks no protocol for mappings"
+	unsupported state = "the router answers to no protocol for mappings"
 	working     state = "the router maps ports"
 )
 
@@ -79,7 +79,7 @@ type mapper struct {
 	secret []byte
 	here   func() (network, error)
 	speak  func(name string, n network) (protocol, error)
-	hear   func(name string, gateway netip.Addr) *ear
+	hear   func(gateway netip.Addr) *ear
 	tell   func(double bool, router netip.Addr)
 
 	network  network
@@ -216,7 +216,7 @@ func (m *mapper) round(ctx context.Context) (state, time.Time) {
 		return unneeded, soon
 	case n != m.network || m.protocol != nil && !slices.Contains(s.protocols, m.protocol.name()):
 		m.forget()
-		m.network = n
+		m.network, m.ear = n, m.hear(n.gateway)
 	}
 	if m.doubted() {
 		m.pause, m.retry, m.check = 0, time.Time{}, time.Time{}
@@ -307,7 +307,6 @@ func (m *mapper) meet(ctx context.Context, s settings) bool {
 		}
 		m.protocol, m.silent, m.retry = p, 0, time.Time{}
 		m.check = time.Now().Add(checkEvery)
-		m.ear = m.hear(name, m.network.gateway)
 		for _, k := range m.mappings {
 			k.due = time.Time{} // another protocol, or the same router after a silence
 		}
@@ -459,6 +458,8 @@ func (m *mapper) removeAll() {
 // forget leaves the router without a word: nothing is wanted of it, or it is out of reach.
 func (m *mapper) forget() {
 	m.drop()
+	m.ear.close()
+	m.ear = nil
 	m.network, m.address = network{}, netip.Addr{}
 	m.silent, m.pause, m.retry = 0, 0, time.Time{}
 	clear(m.mappings)
@@ -468,8 +469,7 @@ func (m *mapper) forget() {
 func (m *mapper) drop() {
 	if m.protocol != nil {
 		m.protocol.close()
-		m.ear.close()
-		m.protocol, m.ear = nil, nil
+		m.protocol = nil
 	}
 }
 

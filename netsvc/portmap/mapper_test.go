@@ -22,6 +22,7 @@ type box struct {
 	outer   netip.Addr
 	entries map[outside.Target]uint16
 	silent  bool
+	closed  bool // nothing listens any more
 	refuse  error
 	longest time.Duration // of a mapping; 0 for mappings that last for ever
 	reset   bool
@@ -49,6 +50,9 @@ func (p *tongue) say(ctx context.Context, what string) error {
 		}
 	}
 	time.Sleep(time.Millisecond)
+	if p.closed {
+		return errRefused
+	}
 	p.heard = p.outer
 	return nil
 }
@@ -115,7 +119,7 @@ func newLab() *lab {
 	}
 	l.speak = func(name string, _ network) (protocol, error) { return &tongue{box: l.box, named: name}, nil }
 	l.tell = func(double bool, _ netip.Addr) { l.behind = append(l.behind, double) }
-	l.hear = func(string, netip.Addr) *ear { return nil }
+	l.hear = func(netip.Addr) *ear { return nil }
 	l.use(settings{protocols: protocols, lifetime: time.Hour})
 	return l
 }
@@ -330,6 +334,38 @@ func TestRouterFallsSilent(t *testing.T) {
 		l.pass(5 * time.Minute)
 		if external(t, p) == "" || slices.Contains(l.box.asked, "pcp") {
 			t.Errorf("after a short silence: %q, asked %q", external(t, p), l.box.asked)
+		}
+	})
+}
+
+// A UPnP router that has begun anew listens elsewhere: it is searched for again, and nobody outside notices.
+func TestRouterMoves(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		p := l.outside.Want("udp", 3478)
+		l.pass(time.Second)
+		l.box.closed = true
+		l.pass(checkEvery)
+		l.box.closed = false
+		l.box.asked = nil
+		l.pass(retryFirst + lookEvery)
+		if external(t, p) == "" || !slices.Contains(l.box.asked, "pcp") || !slices.Contains(l.box.asked, "add udp/3478") {
+			t.Errorf("asked %q", l.box.asked)
+		}
+	})
+}
+
+// After a long silence an announcement is enough.
+func TestRouterIsBack(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		p := l.outside.Want("udp", 3478)
+		l.pass(time.Second)
+		l.box.silent = true
+		l.pass(24 * time.Hour)
+		l.box.silent = false
+		l.suspect()
+		l.pass(10 * time.Second)
+		if external(t, p) == "" {
+			t.Errorf("not mapped: %+v", l.shown())
 		}
 	})
 }

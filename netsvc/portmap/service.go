@@ -191,11 +191,8 @@ func (m *mapper) protocolOf(name string, n network) (protocol, error) {
 	return nil, errors.New("no protocol is called " + name)
 }
 
-// earOf listens to the router, if the protocol has announcements.
-func (m *mapper) earOf(name string, gateway netip.Addr) *ear {
-	if name == "upnp" {
-		return nil
-	}
+// earOf listens to the router.
+func (m *mapper) earOf(gateway netip.Addr) *ear {
 	return listen(netip.AddrPortFrom(gateway, natpmp.Port), m.suspect)
 }
 

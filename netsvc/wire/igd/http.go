@@ -198,7 +198,7 @@ func (u URL) Resolve(text string) (URL, error) {
 	return URL{u.At, path}, nil
 }
 
-// printable refuses what could end the line of a request.
+// printable refuses what could end the line of a request: a URL is visible ASCII (RFC 3986).
 func printable(s string) bool {
 	for _, c := range []byte(s) {
 		if c <= ' ' || c >= 0x7f {

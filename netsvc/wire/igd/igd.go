@@ -43,7 +43,7 @@ func ParseDescription(b []byte) (Description, error) {
 		}
 		switch name := path[len(path)-1]; {
 		case name == "URLBase" && parent == "root":
-			if isURL(text) {
+			if printable(text) {
 				d.Base = text
 			}
 		case name == "serviceType" && parent == "service":
@@ -51,7 +51,7 @@ func ParseDescription(b []byte) (Description, error) {
 		case name == "controlURL" && parent == "service":
 			s.Control = text
 		case name == "service":
-			if slices.Contains(kinds, s.Kind) && isURL(s.Control) {
+			if slices.Contains(kinds, s.Kind) && s.Control != "" && printable(s.Control) {
 				if len(d.Services) == maxList {
 					return ErrTooLarge
 				}
@@ -63,16 +63,6 @@ func ParseDescription(b []byte) (Description, error) {
 	})
 	slices.SortStableFunc(d.Services, func(a, b Service) int { return slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind) })
 	return d, err
-}
-
-// isURL reports whether s can stand in a request line: visible ASCII only (RFC 3986).
-func isURL(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // Value is one named value of a call or an answer.
