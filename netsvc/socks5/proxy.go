@@ -330,7 +330,6 @@ func (p *proxy) move(m *moving) {
 	p.stats.began.Inc()
 	r, sides := m.request, m.sides
 	m.run()
-	p.live.remove(m)
 	moved := m.bytes[0].Load() + m.bytes[1].Load()
 	m.account.Close(m.reason)
 	closeAll(sides[:])
@@ -340,6 +339,7 @@ func (p *proxy) move(m *moving) {
 	if m.reason == endDone {
 		p.stats.completed.Inc()
 	}
+	p.live.remove(m) // when everything is counted
 	p.host.Log().Debug("transfer ended", "jid", r.Requester, "reason", m.reason, "bytes", moved, "took", time.Since(m.begin))
 	switch m.reason {
 	case endLimit:
