@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"linnet/appliance"
+	"linnet/appliance/features"
 	"linnet/netsvc/command"
 	"linnet/netsvc/event"
 	"linnet/netsvc/metric"
@@ -26,6 +27,9 @@ var update = flag.Bool("update", false, "append to testdata/labels.txt; it chang
 // they run or not.
 func start(t *testing.T) *scenario.Node {
 	t.Helper()
+	if feature, missing := features.Absent("watch"); missing {
+		t.Skipf("the feature %s is not in this build", feature)
+	}
 	n, err := scenario.StartNode(t.TempDir(), "services = [\"watch\"]\n")
 	if err != nil {
 		t.Fatal(err)
