@@ -12,6 +12,7 @@ var Table = []Feature{
 	{"carbons", "xmpp.carbons", "linnet/netsvc/xmpp/mod/carbons", "copies of conversations for all clients of a user (XEP-0280)"},
 	{"csi", "xmpp.csi", "linnet/netsvc/xmpp/mod/csi", "inactive clients can sleep (XEP-0352)"},
 	{"disco", "xmpp.disco", "linnet/netsvc/xmpp/mod/disco", "what the server says that it can do (XEP-0030, XEP-0115)"},
+	{"extdisco", "xmpp.extdisco", "linnet/netsvc/xmpp/mod/extdisco", "tells clients of TURN, with credentials (XEP-0215)"},
 	{"last", "xmpp.last", "linnet/netsvc/xmpp/mod/last", "when somebody was last there (XEP-0012)"},
 	{"offline", "xmpp.offline", "linnet/netsvc/xmpp/mod/offline", "messages wait for those who are not there (XEP-0160)"},
 	{"ping", "xmpp.ping", "linnet/netsvc/xmpp/mod/ping", "pings, and noticing clients that went away (XEP-0199)"},
