@@ -273,7 +273,11 @@ func (p *service) packets(c *net.UDPConn) {
 	s.announcer.at(port, true)
 	defer s.announcer.at(port, false)
 	for s.context().Err() == nil {
-		link := guard.UDP(c)
+		link, err := guard.UDP(c)
+		if err != nil {
+			s.log.Error("socket cannot be served", "addr", c.LocalAddr().String(), "cause", err)
+			return
+		}
 		s.serve(link)
 		if link.Gone() {
 			return

@@ -20,7 +20,10 @@ func (g *Guard) allocate(r *request, c *client) {
 		}
 		return
 	}
-	ask := &Ask{From: r.from, To: g.link.Local(), Transport: g.link.Transport()}
+	ask := &Ask{From: r.from.From, To: g.link.Local(), Transport: g.link.Transport()}
+	if r.from.Via.IsValid() {
+		ask.To = netip.AddrPortFrom(r.from.Via, ask.To.Port())
+	}
 	more, code := r.wants(ask)
 	if code != 0 {
 		g.refuse(r, code)
@@ -113,7 +116,7 @@ func (g *Guard) begin(o *opening) {
 // allocated answers with success.
 func (g *Guard) allocated(r *request, c *client, more stun.Setter) {
 	all := []stun.Setter{
-		mapped{stun.AttrXORRelayedAddress, c.relay.Addr()}, seconds(c.lifetime), mapped{stun.AttrXORMappedAddress, r.from},
+		mapped{stun.AttrXORRelayedAddress, c.relay.Addr()}, seconds(c.lifetime), mapped{stun.AttrXORMappedAddress, r.from.From},
 	}
 	if more != nil {
 		all = append(all, more)

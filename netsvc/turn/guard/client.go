@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"github.com/pion/stun/v2"
+
+	"linnet/netsvc/turn/burst"
 )
 
 // client is one allocation: what the guard must know of it. It belongs to the goroutine that reads, but inner and
 // from, which do not change.
 type client struct {
-	inner net.UDPAddr    // how pion knows the client: never the same one twice
-	from  netip.AddrPort // where it is
+	inner net.UDPAddr // how pion knows the client: never the same one twice
+	from  Path        // where it is
 	user  *User
 	relay Relay
 
@@ -26,6 +28,9 @@ type client struct {
 	permissions map[netip.Addr]time.Time // and when they end
 	channels    map[uint16]*channel
 	dying       bool // a task that deletes it is under way
+	touched     bool // its relay may have packets to send
+
+	out burst.Out // packets for the client; the relay's goroutine has it
 }
 
 // channel is a number that stands for a peer.

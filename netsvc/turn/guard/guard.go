@@ -13,15 +13,22 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/stun/v2"
 	"github.com/pion/turn/v3"
+
+	"linnet/netsvc/turn/burst"
 )
 
 // Link is the clients' side of a guard: one UDP socket or one stream.
 type Link interface {
 	// Receive waits for the next packet or frame. The error ErrWoken is that of Wake, any other ends the guard; an n of 0
 	// without an error is something that was not worth a look.
-	Receive(p []byte) (n int, from netip.AddrPort, err error)
+	Receive(p []byte) (n int, from Path, err error)
+	// Buffered reports whether Receive has more without waiting.
+	Buffered() bool
 	// Send sends a packet, from any goroutine. What cannot be sent is lost.
-	Send(p []byte, to netip.AddrPort)
+	Send(p []byte, to Path)
+	// Gather sends a packet now or with the next Flush of o, whichever is cheaper. Each o belongs to one goroutine.
+	Gather(o *burst.Out, p []byte, to Path)
+	Flush(o *burst.Out)
 	// Wake ends a Receive under way, or the next one, with ErrWoken. From any goroutine.
 	Wake()
 	// Close ends Receive for good.
@@ -31,6 +38,12 @@ type Link interface {
 	Transport() string
 	// Settle says whether the client has an allocation now, so that a stream knows how patient to be.
 	Settle(bool)
+}
+
+// Path is what a client is told apart by, with the Link: its end, and ours where the Link has several.
+type Path struct {
+	From netip.AddrPort
+	Via  netip.Addr
 }
 
 // ErrWoken is what Receive returns after Wake.
@@ -48,7 +61,7 @@ type Guard struct {
 	link  Link
 	local net.UDPAddr // what pion takes our end for
 
-	clients map[netip.AddrPort]*client
+	clients map[Path]*client
 	places  atomic.Pointer[[]*client] // by the port of the inner address; replaced, never changed
 	age     uint32                    // of the newest inner address
 	request request
@@ -62,7 +75,8 @@ type Guard struct {
 	relays sync.WaitGroup // relays that are open
 	ended  chan struct{}  // closed when reading has
 
-	opening map[netip.AddrPort]*opening
+	opening map[Path]*opening
+	touched []*client // whose relays have packets to send
 
 	mu     sync.Mutex
 	orders []*client  // to be cut
@@ -74,7 +88,7 @@ type Guard struct {
 func New(link Link, o Options) *Guard {
 	g := &Guard{
 		opts: o, house: o.House, link: link, local: net.UDPAddr{IP: net.IPv4zero.To16(), Port: 1},
-		clients: make(map[netip.AddrPort]*client), opening: make(map[netip.AddrPort]*opening), key: make([]byte, 20), ended: make(chan struct{}),
+		clients: make(map[Path]*client), opening: make(map[Path]*opening), key: make([]byte, 20), ended: make(chan struct{}),
 	}
 	rand.Read(g.key)
 	g.places.Store(new([]*client))
@@ -134,6 +148,9 @@ func (g *Guard) next(p []byte) (*client, int) {
 		if len(g.tasks) > 0 {
 			return g.tasks[0].client, g.feed(p)
 		}
+		if len(g.touched) > 0 && !g.link.Buffered() {
+			g.flush()
+		}
 		n, from, err := g.link.Receive(p[:mtu])
 		switch {
 		case err == ErrWoken:
@@ -145,14 +162,28 @@ func (g *Guard) next(p []byte) (*client, int) {
 			continue
 		}
 		if c := g.handle(p[:n], from); c != nil {
+			if !c.touched {
+				c.touched = true
+				g.touched = append(g.touched, c)
+			}
 			return c, n
 		}
 	}
 }
 
+// flush has relays send what clients gave them while packets came one after another.
+func (g *Guard) flush() {
+	for i, c := range g.touched {
+		c.touched = false
+		c.relay.Flush()
+		g.touched[i] = nil
+	}
+	g.touched = g.touched[:0]
+}
+
 // handle looks at one packet and returns the client if pion is to have it as it is. A mistake in here costs the packet,
 // not the process: pion's goroutine could not be saved from it.
-func (g *Guard) handle(b []byte, from netip.AddrPort) (relay *client) {
+func (g *Guard) handle(b []byte, from Path) (relay *client) {
 	defer func() {
 		if recover() != nil {
 			g.opts.Count.Panics.Inc()
@@ -221,7 +252,7 @@ func (g *Guard) binding(r *request) {
 		g.answer(r, stun.ClassErrorResponse, nil, stun.ErrorCodeAttribute{Code: stun.CodeUnknownAttribute}, list) // no words: it must be short
 		return
 	}
-	if g.answer(r, stun.ClassSuccessResponse, nil, mapped{stun.AttrXORMappedAddress, r.from}) {
+	if g.answer(r, stun.ClassSuccessResponse, nil, mapped{stun.AttrXORMappedAddress, r.from.From}) {
 		g.opts.Count.Bindings.Inc()
 	}
 }
@@ -239,7 +270,7 @@ func (g *Guard) authenticate(r *request) bool {
 		g.count(stun.CodeBadRequest)
 		g.answer(r, stun.ClassErrorResponse, nil, stun.CodeBadRequest)
 		return false
-	case !g.opts.Nonces.good(nonce, r.from):
+	case !g.opts.Nonces.good(nonce, r.from.From):
 		return g.challenge(r, stun.CodeStaleNonce)
 	case string(realm) != g.house.Realm():
 		return g.challenge(r, stun.CodeUnauthorized)
@@ -249,7 +280,7 @@ func (g *Guard) authenticate(r *request) bool {
 	if c := g.clients[r.from]; c != nil && c.user.Name == string(name) {
 		u = c.user
 	} else {
-		u = g.house.User(string(name), r.from)
+		u = g.house.User(string(name), r.from.From)
 	}
 	if u == nil || stun.MessageIntegrity(u.Key).Check(&r.message) != nil {
 		return g.challenge(r, stun.CodeUnauthorized)
@@ -261,7 +292,7 @@ func (g *Guard) authenticate(r *request) bool {
 // challenge asks for (other) credentials. It returns false.
 func (g *Guard) challenge(r *request, code stun.ErrorCode) bool {
 	g.count(code)
-	g.answer(r, stun.ClassErrorResponse, nil, code, raw{stun.AttrNonce, g.opts.Nonces.make(r.from)}, raw{stun.AttrRealm, []byte(g.house.Realm())})
+	g.answer(r, stun.ClassErrorResponse, nil, code, raw{stun.AttrNonce, g.opts.Nonces.make(r.from.From)}, raw{stun.AttrRealm, []byte(g.house.Realm())})
 	return false
 }
 
@@ -286,7 +317,7 @@ func (g *Guard) answer(r *request, class stun.MessageClass, key []byte, attribut
 		g.opts.Count.Broken.Inc()
 		return false
 	}
-	if key == nil && g.clients[r.from] == nil && !g.opts.Limiter.Allow(r.from.Addr(), len(m.Raw)) {
+	if key == nil && g.clients[r.from] == nil && !g.opts.Limiter.Allow(r.from.From.Addr(), len(m.Raw)) {
 		g.opts.Count.Limited.Inc()
 		return false
 	}
@@ -301,7 +332,7 @@ var codes = map[stun.ErrorCode]string{
 func (g *Guard) count(code stun.ErrorCode) { g.opts.Count.Refused.With(codes[code]).Inc() }
 
 // send looks at a Send indication, RFC 8656 section 11.2.
-func (g *Guard) send(b []byte, from netip.AddrPort) *client {
+func (g *Guard) send(b []byte, from Path) *client {
 	c := g.clients[from]
 	if c == nil {
 		g.opts.Count.Stray.Inc()
@@ -342,7 +373,7 @@ func (g *Guard) send(b []byte, from netip.AddrPort) *client {
 }
 
 // channelData looks at a ChannelData message, RFC 8656 section 12.4.
-func (g *Guard) channelData(b []byte, from netip.AddrPort) *client {
+func (g *Guard) channelData(b []byte, from Path) *client {
 	number, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 	if number > channelEnd || n > len(b)-4 {
 		g.opts.Count.Malformed.Inc()
@@ -384,16 +415,25 @@ func (n generator) AllocatePacketConn(string, int) (net.PacketConn, net.Addr, er
 	if r == nil {
 		return nil, nil, errNoRelay
 	}
-	return &closer{Relay: r, g: n.g}, net.UDPAddrFromAddrPort(r.Addr()), nil
+	return &closer{Relay: r, g: n.g, client: n.g.task.client}, net.UDPAddrFromAddrPort(r.Addr()), nil
 }
 
 func (generator) AllocateConn(string, int) (net.Conn, net.Addr, error) { return nil, nil, errNoRelay }
 
-// closer notes when pion closes a relay.
+// closer is a relay as pion has it: what it reads goes to the client in bursts, and its end is noted.
 type closer struct {
 	Relay
-	g    *Guard
-	once sync.Once
+	g      *Guard
+	client *client
+	once   sync.Once
+}
+
+// ReadFrom sends what was gathered before it waits.
+func (c *closer) ReadFrom(p []byte) (int, net.Addr, error) {
+	if c.client.out.Len() > 0 && !c.Relay.Buffered() {
+		c.g.link.Flush(&c.client.out)
+	}
+	return c.Relay.ReadFrom(p)
 }
 
 // Close never fails: pion would leave the other allocations open.
@@ -434,7 +474,7 @@ func (n *conn) WriteTo(p []byte, to net.Addr) (int, error) {
 		return len(p), nil
 	}
 	if c := g.place(to.(*net.UDPAddr)); c != nil {
-		g.link.Send(p, c.from)
+		g.link.Gather(&c.out, p, c.from) // by the goroutine of this client's relay
 	}
 	return len(p), nil
 }

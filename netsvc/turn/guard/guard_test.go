@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v2"
+
+	"linnet/netsvc/turn/burst"
 )
 
 // The stage: a guard in a bubble of fake time, a client end in memory, and a house whose relays are in memory too.
@@ -102,21 +104,25 @@ func (p *pipe) take() (all []packet) {
 // wire is a Link in memory.
 type wire struct{ in, out *pipe }
 
-func (w *wire) Receive(p []byte) (int, netip.AddrPort, error) {
+func (w *wire) Receive(p []byte) (int, Path, error) {
 	k, err := w.in.get()
-	return copy(p, k.b), k.addr, err
+	return copy(p, k.b), Path{From: k.addr}, err
 }
-func (w *wire) Send(p []byte, to netip.AddrPort) { w.out.put(p, to) }
-func (w *wire) Wake()                            { w.in.mu.Lock(); w.in.wake = true; w.in.mu.Unlock(); w.in.ring() }
-func (w *wire) Close() error                     { w.in.close(); return nil }
-func (w *wire) Local() netip.AddrPort            { return server }
-func (w *wire) Transport() string                { return "udp" }
-func (w *wire) Settle(bool)                      {}
+func (w *wire) Send(p []byte, to Path)                 { w.out.put(p, to.From) }
+func (w *wire) Gather(_ *burst.Out, p []byte, to Path) { w.Send(p, to) }
+func (w *wire) Flush(*burst.Out)                       {}
+func (w *wire) Buffered() bool                         { w.in.mu.Lock(); defer w.in.mu.Unlock(); return len(w.in.queue) > 0 }
+func (w *wire) Wake()                                  { w.in.mu.Lock(); w.in.wake = true; w.in.mu.Unlock(); w.in.ring() }
+func (w *wire) Close() error                           { w.in.close(); return nil }
+func (w *wire) Local() netip.AddrPort                  { return server }
+func (w *wire) Transport() string                      { return "udp" }
+func (w *wire) Settle(bool)                            {}
 
 // relay is a Relay in memory.
 type relay struct {
 	addr    netip.AddrPort
 	in, out *pipe
+	kept    []packet
 	gone    chan struct{}
 }
 
@@ -127,10 +133,19 @@ func (r *relay) ReadFrom(p []byte) (int, net.Addr, error) {
 	}
 	return copy(p, k.b), net.UDPAddrFromAddrPort(k.addr), nil
 }
+
+// WriteTo keeps packets until Flush: the guard must not forget it.
 func (r *relay) WriteTo(p []byte, to net.Addr) (int, error) {
-	r.out.put(p, to.(*net.UDPAddr).AddrPort())
+	r.kept = append(r.kept, packet{slices.Clone(p), to.(*net.UDPAddr).AddrPort()})
 	return len(p), nil
 }
+func (r *relay) Flush() {
+	for _, k := range r.kept {
+		r.out.put(k.b, k.addr)
+	}
+	r.kept = nil
+}
+func (r *relay) Buffered() bool                   { return false }
 func (r *relay) Close() error                     { r.in.close(); close(r.gone); return nil }
 func (r *relay) LocalAddr() net.Addr              { return net.UDPAddrFromAddrPort(r.addr) }
 func (r *relay) SetDeadline(time.Time) error      { return nil }

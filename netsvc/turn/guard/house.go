@@ -49,6 +49,10 @@ type Relay interface {
 	net.PacketConn
 	// Addr is the relayed address as the client gets it.
 	Addr() netip.AddrPort
+	// Buffered reports whether ReadFrom has more without waiting.
+	Buffered() bool
+	// Flush sends what WriteTo may have kept; it is called by the goroutine that calls WriteTo.
+	Flush()
 	// Permits reports whether the client may talk to that peer, whatever the port.
 	Permits(peer netip.Addr) bool
 }

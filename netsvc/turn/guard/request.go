@@ -2,7 +2,6 @@ package guard
 
 import (
 	"encoding/binary"
-	"net/netip"
 
 	"github.com/pion/stun/v2"
 )
@@ -10,7 +9,7 @@ import (
 // request is a client's request while it is looked at.
 type request struct {
 	message stun.Message // decoded; its Raw is the guard's copy
-	from    netip.AddrPort
+	from    Path
 	id      [stun.TransactionIDSize]byte
 	method  stun.Method
 
@@ -30,7 +29,7 @@ type user struct {
 }
 
 // read takes a well-formed message.
-func (r *request) read(b []byte, from netip.AddrPort) bool {
+func (r *request) read(b []byte, from Path) bool {
 	r.message.Raw = append(r.message.Raw[:0], b...)
 	if r.message.Decode() != nil {
 		return false // pion is stricter than wellFormed: it never was, in all that the fuzzer tried

@@ -696,7 +696,7 @@ func TestVectors(t *testing.T) {
 				t.Fatal("taken for malformed")
 			}
 			var r request
-			if !r.read(b, romeo) || !r.integrity || !r.fingerprint {
+			if !r.read(b, Path{From: romeo}) || !r.integrity || !r.fingerprint {
 				t.Fatal("not read")
 			}
 			if err := stun.NewShortTermIntegrity(tc.password).Check(&r.message); err != nil {

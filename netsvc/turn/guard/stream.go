@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v2"
+
+	"linnet/netsvc/turn/burst"
 )
 
 // The patience with a stream: for the first frame and between frames while there is no allocation, for the rest of a
@@ -50,7 +52,7 @@ func Stream(c net.Conn, transport string, from, local netip.AddrPort) Link {
 }
 
 // Receive implements Link: one whole frame, without the padding of ChannelData.
-func (s *stream) Receive(p []byte) (int, netip.AddrPort, error) {
+func (s *stream) Receive(p []byte) (int, Path, error) {
 	if s.buffer == nil {
 		s.buffer = make([]byte, 4096)
 	}
@@ -64,7 +66,7 @@ func (s *stream) Receive(p []byte) (int, netip.AddrPort, error) {
 			size, whole, err := frame(b)
 			switch {
 			case err != nil:
-				return 0, s.from, err
+				return 0, Path{From: s.from}, err
 			case size > len(p): // larger than any packet that could be relayed
 				s.skip = whole
 				continue
@@ -72,11 +74,11 @@ func (s *stream) Receive(p []byte) (int, netip.AddrPort, error) {
 				n := copy(p, b[:size])
 				s.start, s.have = s.start+whole, s.have-whole
 				s.patience()
-				return n, s.from, nil
+				return n, Path{From: s.from}, nil
 			}
 		}
 		if err := s.fill(); err != nil {
-			return 0, s.from, err
+			return 0, Path{From: s.from}, err
 		}
 	}
 }
@@ -152,7 +154,7 @@ func (s *stream) Settle(allocated bool) {
 
 // Send implements Link. ChannelData is padded to four bytes (RFC 8656 section 12.5), which pion does. A client that does
 // not read loses its connection: half a frame would spoil all that follow.
-func (s *stream) Send(p []byte, _ netip.AddrPort) {
+func (s *stream) Send(p []byte, _ Path) {
 	s.send.Lock()
 	defer s.send.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(writeStream))
@@ -160,6 +162,15 @@ func (s *stream) Send(p []byte, _ netip.AddrPort) {
 		s.conn.Close()
 	}
 }
+
+// Buffered implements Link. More than a header is most likely a frame.
+func (s *stream) Buffered() bool { return s.have > header }
+
+// Gather implements Link: a frame is sent at once.
+func (s *stream) Gather(_ *burst.Out, p []byte, to Path) { s.Send(p, to) }
+
+// Flush implements Link.
+func (s *stream) Flush(*burst.Out) {}
 
 // Wake implements Link.
 func (s *stream) Wake() {

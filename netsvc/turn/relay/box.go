@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"linnet/netsvc/metric"
+	"linnet/netsvc/turn/burst"
 	"linnet/netsvc/turn/peer"
 )
 
@@ -102,12 +103,14 @@ func (b *Box) Open(s Spec) (*Relay, error) {
 		}
 		got := c.LocalAddr().(*net.UDPAddr).AddrPort()
 		at = netip.AddrPortFrom(s.Local, got.Port())
-		if err := fragment(c, s.Local.Is6(), s.DontFragment); err != nil {
+		err = fragment(c, s.Local.Is6(), s.DontFragment)
+		bursts, failed := burst.New(c, false)
+		if err = errors.Join(err, failed); err != nil {
 			c.Close()
 			b.release(at)
 			return nil, err
 		}
-		r := &Relay{box: b, conn: c, local: at, addr: s.External(at), meter: s.Meter}
+		r := &Relay{box: b, conn: c, burst: bursts, local: at, addr: s.External(at), meter: s.Meter}
 		b.add(r)
 		return r, nil
 	}

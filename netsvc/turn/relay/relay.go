@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"linnet/netsvc/turn/burst"
 	"linnet/netsvc/turn/peer"
 )
 
@@ -27,6 +28,7 @@ var woken = time.Unix(1, 0)
 type Relay struct {
 	box   *Box
 	conn  *net.UDPConn
+	burst *burst.Socket
 	local netip.AddrPort
 	addr  netip.AddrPort
 	meter Meter
@@ -34,7 +36,8 @@ type Relay struct {
 
 	sent, received atomic.Uint64
 
-	// Of the writer: what was decided for the last packet.
+	// Of the writer: what is to be sent, and what was decided for the last packet.
+	out       burst.Out
 	checked   netip.Addr
 	by        *peer.Rules
 	permitted bool
@@ -74,7 +77,7 @@ func (r *Relay) ReadFrom(p []byte) (int, net.Addr, error) {
 		if n, from, ok := r.letter(p); ok {
 			return n, r.sender(from), nil
 		}
-		n, _, flags, from, err := r.conn.ReadMsgUDPAddrPort(p, nil)
+		d, err := r.burst.Next()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			r.conn.SetReadDeadline(time.Time{}) // before the inbox is looked at: nothing is missed
@@ -85,15 +88,15 @@ func (r *Relay) ReadFrom(p []byte) (int, net.Addr, error) {
 			time.Sleep(10 * time.Millisecond) // out of memory, or an interface went down
 			continue
 		}
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+		n := len(d.Data)
 		// One who says that he is a relay of this box, and comes over the wire, is lying.
-		if flags&unix.MSG_TRUNC != 0 || n > largest || r.box.relays.Load().hosts[from.Addr()] > 0 || !r.meter.Pass(n, false) {
+		if n > largest || r.box.relays.Load().hosts[d.From.Addr()] > 0 || !r.meter.Pass(n, false) {
 			r.box.Count.Lost.Inc()
 			continue
 		}
 		r.received.Add(uint64(n))
 		r.box.Count.Received.Add(uint64(n))
-		return n, r.sender(from), nil
+		return copy(p, d.Data), r.sender(d.From), nil
 	}
 }
 
@@ -137,8 +140,8 @@ func (r *Relay) deliver(p []byte, from netip.AddrPort) bool {
 	return true
 }
 
-// WriteTo sends to a peer, if the rules permit its address and port. It always says that it did: pion could do nothing
-// about it but make a text, at the speed of packets.
+// WriteTo sends to a peer, if the rules permit its address and port. It may keep the packet until
+// Flush. It always says that it sent it: pion could do nothing about it but make a text, at the speed of packets.
 func (r *Relay) WriteTo(p []byte, to net.Addr) (int, error) {
 	udp, ok := to.(*net.UDPAddr)
 	if !ok {
@@ -168,13 +171,30 @@ func (r *Relay) WriteTo(p []byte, to net.Addr) (int, error) {
 		c.Lost.Inc()
 		return len(p), nil
 	}
-	if _, err := r.conn.WriteToUDPAddrPort(p, at); err != nil {
-		c.Lost.Inc()
-		return len(p), nil
+	if !r.out.Add(p, at, netip.Addr{}) {
+		r.Flush()
+		r.out.Add(p, at, netip.Addr{})
 	}
 	r.sent.Add(uint64(len(p)))
 	c.Sent.Add(uint64(len(p)))
 	return len(p), nil
+}
+
+// Flush sends what WriteTo has gathered. It is called by the goroutine that writes.
+func (r *Relay) Flush() {
+	if r.out.Len() > 0 {
+		r.box.Count.Lost.Add(uint64(r.out.Flush(r.burst)))
+	}
+}
+
+// Buffered reports whether ReadFrom has more without waiting; for the goroutine that reads.
+func (r *Relay) Buffered() bool {
+	if r.burst.Buffered() > 0 {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.inbox) > 0
 }
 
 // may holds an address against the rules in force, which it does once for a run of packets.
