@@ -285,7 +285,8 @@ func TestFailedReloadIsSaidOnce(t *testing.T) {
 
 // A socket of datagrams is kept over reloads and panics, and shares its port with one of streams.
 func TestPackets(t *testing.T) {
-	n := startNode(t, "[beta]\npackets = [\"127.0.0.1:0\"]")
+	// An address that nobody else uses, so that its ports are free.
+	n := startNode(t, "[beta]\npackets = [\"127.3.2.1:0\"]")
 	addr := n.addr("beta packets")
 	c, err := net.Dial("udp", addr)
 	if err != nil {
@@ -308,7 +309,7 @@ func TestPackets(t *testing.T) {
 	if got := ask("?"); got != "hello" {
 		t.Errorf("answered %q", got)
 	}
-	n.write(fmt.Sprintf("[beta]\nword = \"hi\"\nalso = [%q]\npackets = [\"127.0.0.1:0\"]", addr))
+	n.write(fmt.Sprintf("[beta]\nword = \"hi\"\nalso = [%q]\npackets = [\"127.3.2.1:0\"]", addr))
 	if err := n.Reload(); err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,11 @@ func (a *Appliance) newWelcome(ctx context.Context, g *generation) (firstboot.We
 		w.Ctl += " -data " + shellWord(b.data)
 	}
 	for _, bound := range a.sockets.bound(g) {
-		w.Addresses = append(w.Addresses, firstboot.Address{Name: bound.Name, Addr: bound.Addr.String(), Security: string(bound.Security)})
+		name := bound.Name
+		if name != bound.Service {
+			name = bound.Service + " " + name
+		}
+		w.Addresses = append(w.Addresses, firstboot.Address{Name: name, Addr: bound.Addr.String(), Security: string(bound.Security)})
 	}
 	if g.has("cert") {
 		set := cert.Of(b.host).Current()
