@@ -2,6 +2,7 @@ package snmp
 
 import (
 	"context"
+	"errors"
 	"os"
 	"syscall"
 	"time"
@@ -43,8 +44,14 @@ func (a *Agent) watchLinks(ctx context.Context, machine *mibs.Machine) error {
 		for {
 			// What does not fit is lost, which does not matter: it would only say the same again.
 			_, err := socket.Read(in)
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				return
+			case errors.Is(err, os.ErrDeadlineExceeded):
+				err = socket.SetReadDeadline(time.Time{})
+			case err == nil:
+				// A new interface has no number until that is kept: a second look sees it.
+				err = socket.SetReadDeadline(time.Now().Add(time.Second))
 			}
 			if err != nil {
 				time.Sleep(time.Second) // the kernel's buffer ran over, or it has no memory
