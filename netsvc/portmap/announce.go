@@ -9,11 +9,11 @@ import (
 	"linnet/netsvc/wire/pcp"
 )
 
-// hearEvery is the least time between two questions that announcements lead to: anybody near can forge them.
+// hearEvery is the least time between two rounds of renewal that announcements lead to: anybody near can forge them.
 const hearEvery = 10 * time.Second
 
 // ear listens to what a router tells all hosts when it has begun anew or got another address: RFC 6886 section
-// 3.2.1, RFC 6887 section 14.1.1. An announcement is a reason to ask, and nothing more.
+// 3.2.1, RFC 6887 section 14.1.1. An announcement is a reason to renew, and nothing more.
 type ear struct{ conn *net.UDPConn }
 
 // listen begins to listen; heard is called, on a goroutine of its own, for announcements from there. Where another

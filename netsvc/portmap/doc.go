@@ -16,9 +16,9 @@
 //
 // # How it goes on
 //
-// Mappings are renewed at half their lifetime. Every few minutes, and when the router announces itself, it is asked
+// Mappings are renewed at half their lifetime, and when the router announces itself. Every few minutes it is asked
 // whether it has lost its memory (the epoch of RFC 6887, section 8.5; by UPnP whether one of the mappings is still
-// there) and then all are made anew. On exit they are removed. A router that itself has an address which cannot be
+// there), and then all are made anew. On exit they are removed. A router that itself has an address which cannot be
 // reached from the internet stands behind another one ("double NAT"): the mappings stay, but nothing is published.
 // Routers that hide such an address refuse instead; then it can only be suspected, and `portmap show` does.
 //

@@ -141,7 +141,7 @@ func (m *mapper) poke() {
 	}
 }
 
-// suspect makes it ask the router whether it has forgotten something.
+// suspect makes it renew everything: the router may have forgotten it.
 func (m *mapper) suspect() {
 	m.mu.Lock()
 	m.doubt = true
@@ -219,7 +219,11 @@ func (m *mapper) round(ctx context.Context) (state, time.Time) {
 		m.network, m.ear = n, m.hear(n.gateway)
 	}
 	if m.doubted() {
+		// Its clock would tell only if it had been away for longer than the rounding of that.
 		m.pause, m.retry, m.check = 0, time.Time{}, time.Time{}
+		for _, p := range m.mappings {
+			p.due = time.Time{}
+		}
 	}
 	if m.protocol == nil {
 		if time.Now().Before(m.retry) {

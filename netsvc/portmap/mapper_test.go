@@ -293,6 +293,12 @@ func TestRouterBeginsAnew(t *testing.T) {
 		if len(l.box.entries) != 2 || l.resets.Value() != 2 {
 			t.Errorf("after an announcement the router has %v, %d resets", l.box.entries, l.resets.Value())
 		}
+		clear(l.box.entries) // so quickly that its clock does not show it
+		l.suspect()
+		l.pass(2 * time.Second)
+		if len(l.box.entries) != 2 {
+			t.Errorf("after an announcement without a sign the router has %v", l.box.entries)
+		}
 		// It is found out as one mapping is renewed: the others follow at once.
 		l.pass(29 * time.Minute)
 		anew()
