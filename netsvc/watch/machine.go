@@ -27,6 +27,19 @@ func (p *service) metrics(m *metric.Section) {
 
 	p.storeMetrics(m)
 
+	m.GaugesFunc(metric.Desc{Name: "machineMemory", Unit: metric.Bytes, Help: "Memory of the machine.", Labels: []string{"part"}}, func(row rows) {
+		if m, err := p.look.board.Memory(); err == nil {
+			row(int64(m.Total), "total")
+			row(int64(m.Available), "available")
+		}
+	})
+	m.GaugesFunc(metric.Desc{Name: "machineLoad", Help: "Tasks that ran or waited for the disk, in hundredths, on average.", Labels: []string{"minutes"}}, func(row rows) {
+		if l, err := p.look.board.Load(); err == nil {
+			for i, minutes := range [...]string{"1", "5", "15"} {
+				row(int64(l.Average[i]), minutes)
+			}
+		}
+	})
 	m.GaugesFunc(metric.Desc{Name: "temperature", Unit: "celsius", Help: "Temperature at a sensor.", Labels: []string{"sensor"}}, func(row rows) {
 		for _, s := range temperatures(p.look.board) {
 			row(s.Value/1000, s.Name)

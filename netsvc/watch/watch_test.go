@@ -322,7 +322,7 @@ func TestMetrics(t *testing.T) {
 			return true
 		})
 		for _, name := range []string{"memoryClass heapUsed", "memoryClass heapTotal", "memoryClass otherUsed", "memoryClass otherTotal", "goroutines",
-			"descriptors", "disk size", "disk free", "storeFree"} {
+			"descriptors", "disk size", "disk free", "storeFree", "machineMemory total", "machineMemory available", "machineLoad 5"} {
 			if values[name] <= 0 {
 				t.Errorf("%s is %d", name, values[name])
 			}

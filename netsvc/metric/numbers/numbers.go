@@ -158,6 +158,8 @@ var Metrics = [...]Row{
 	{"commandTime", Time},
 	{"loginTime", Time},
 	{"storeCacheSize", Gauge64},
+	{"machineMemory", Gauge64},
+	{"machineLoad", Gauge32},
 }
 
 // Events is the table of notifications. Append only.
