@@ -70,6 +70,7 @@ type place struct {
 	t      *testing.T
 	dir    string
 	port   string
+	snmp   string // the port of the agent
 	server *exec.Cmd
 	gone   chan struct{}
 	log    output
@@ -106,7 +107,14 @@ func newPlace(t *testing.T) *place {
 	}
 	_, p.port, _ = net.SplitHostPort(ln.Addr().String())
 	ln.Close()
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, p.snmp, _ = net.SplitHostPort(pc.LocalAddr().String())
+	pc.Close()
 	p.certificate("example.org")
+	p.configure()
 	t.Cleanup(p.stop)
 	return p
 }
@@ -137,10 +145,26 @@ func (p *place) certificate(domain string) {
 	}
 }
 
+// configure writes the configuration that the README's commands have before them: its blocks that are in force, in
+// the place of no file at all.
+func (p *place) configure() {
+	p.t.Helper()
+	var text strings.Builder
+	for _, b := range blocks(p.t) {
+		if b.language == "toml" && b.note == "in force" {
+			text.WriteString(b.text)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(p.dir, "in-force.toml"), []byte(text.String()), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // localize puts what belongs to the machine into a text of the README.
 func (p *place) localize(s string) string {
 	s = strings.ReplaceAll(s, "/etc/linnet/", p.dir+"/")
 	s = strings.ReplaceAll(s, "/var/lib/linnet", p.dir+"/var/lib/linnet")
+	s = strings.ReplaceAll(s, "localhost:161", "127.0.0.1:"+p.snmp)
 	return strings.ReplaceAll(s, ":5222", ":"+p.port)
 }
 
@@ -152,7 +176,14 @@ func (p *place) start() {
 	if args[0] != "bin/linnet" {
 		p.t.Fatalf("make run runs %q", args)
 	}
-	cmd := exec.Command(filepath.Join(p.dir, args[0]), append(args[1:], "-set", "c2s.listen=127.0.0.1:"+p.port, "-set", "c2s.direct_tls=127.0.0.1:0", "-set", "services=")...)
+	args = append(args, "-config", "in-force.toml")
+	for _, option := range []string{
+		"c2s.listen=127.0.0.1:" + p.port, "c2s.direct_tls=127.0.0.1:0", "services=snmp,socks5,turn,watch", "snmp.listen=127.0.0.1:" + p.snmp,
+		"socks5.listen=127.0.0.1:0", "turn.listen=127.0.0.1:0", "turn.tls=127.0.0.1:0",
+	} {
+		args = append(args, "-set", option)
+	}
+	cmd := exec.Command(filepath.Join(p.dir, args[0]), args[1:]...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = &p.log, &p.log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -218,11 +249,13 @@ func (p *place) shell(script string, limit time.Duration) (string, error) {
 	return string(out), err
 }
 
-// absent names the first program of a script that is not on this machine; the README tells how to install it.
+// absent names the first program of a script that is not on this machine.
 func absent(script string) string {
-	if strings.Contains(script, "go-sendxmpp") {
-		if _, err := exec.LookPath("go-sendxmpp"); err != nil {
-			return "go-sendxmpp"
+	for _, tool := range []string{"go-sendxmpp", "snmpwalk"} {
+		if strings.Contains(script, tool) {
+			if _, err := exec.LookPath(tool); err != nil {
+				return tool
+			}
 		}
 	}
 	return ""
