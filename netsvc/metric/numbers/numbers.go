@@ -160,6 +160,10 @@ var Metrics = [...]Row{
 	{"storeCacheSize", Gauge64},
 	{"machineMemory", Gauge64},
 	{"machineLoad", Gauge32},
+	{"snmpPackets", Counter64},
+	{"snmpRefused", Counter64},
+	{"snmpTold", Counter64},
+	{"snmpUntold", Counter64},
 }
 
 // Events is the table of notifications. Append only.
@@ -174,6 +178,7 @@ var Events = [...]string{
 	"doubleNat",
 	"quotaExceeded",
 	"storeFailing",
+	"test",
 }
 
 // Fields is the table of values that notifications carry, by the names of event.Field. Append only.
