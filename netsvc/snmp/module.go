@@ -54,6 +54,9 @@ func (s *service) Setup(h module.Host) error {
 	h.Listen(&module.Listener{Name: "snmp", Addrs: &s.options.listen, Security: module.Plain,
 		Packets: func(c *net.UDPConn) { s.agent.packets(c) }})
 
+	s.commands(h)
+	s.agent.metrics(h.Metrics())
+
 	env := &mib.Env{Host: h, Uptime: s.agent.uptime, Tree: s.agent.tree.Load}
 	s.groups = s.agent.own(h, s.table)
 	for _, make := range groups {

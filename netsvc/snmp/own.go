@@ -26,7 +26,7 @@ func (a *Agent) own(h module.Host, t *table.Table) []mib.Group {
 	for i := range counters {
 		c := &counters[i]
 		n := &a.stats.count[i]
-		add(int(c.group), c.name, mib.Counter32, func(*mib.Request) mib.Value { return mib.Count32(uint64(n.Load())) }, uint32(c.id))
+		add(int(c.group), c.name, mib.Counter32, func(*mib.Request) mib.Value { return mib.Count32(n.Load()) }, uint32(c.id))
 	}
 	add(groupSNMP, "snmpEnableAuthenTraps", mib.Integer32, func(*mib.Request) mib.Value { return mib.Truth(a.traps.Load()) }, 30).Set =
 		func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) { return a.setTraps(h, t, v) }

@@ -81,7 +81,7 @@ var counters = [numCounters]struct {
 
 // stats are the counters. They live as long as the agent.
 type stats struct {
-	count   [numCounters]atomic.Uint32
+	count   [numCounters]atomic.Uint64
 	limited atomic.Uint32 // answers to nobody in particular that were too many
 }
 
@@ -90,5 +90,5 @@ func (s *stats) inc(c counter) { s.count[c].Add(1) }
 // appendReport appends the variable binding of a Report about a counter.
 func (s *stats) appendReport(dst []byte, c counter) []byte {
 	at := &counters[c]
-	return appendBind(dst, places[at.group].oid.With(uint32(at.id), 0), mib.Count32(uint64(s.count[c].Load())))
+	return appendBind(dst, places[at.group].oid.With(uint32(at.id), 0), mib.Count32(s.count[c].Load()))
 }

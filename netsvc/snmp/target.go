@@ -33,9 +33,9 @@ type target struct {
 	mu      sync.Mutex
 	waiting []*notification
 	busy    bool
+	silent  bool // the last one was not confirmed
 
 	// Of the goroutine while busy.
-	silent bool // the last one was not confirmed
 	remote remote
 	desk   *desk
 }
@@ -73,16 +73,18 @@ func (t *target) work() {
 			t.mu.Unlock()
 			return
 		}
-		n := t.waiting[0]
+		n, silent := t.waiting[0], t.silent
 		t.waiting = slices.Delete(t.waiting, 0, 1)
 		t.mu.Unlock()
 		err := t.tell(n)
 		if err == nil {
 			t.agent.sent.Add(1)
-		} else if t.agent.lost.Add(1); !t.silent && t.running.Err() == nil {
+		} else if t.agent.lost.Add(1); !silent && t.running.Err() == nil {
 			t.agent.log.Warn("notification not delivered", "name", n.name, "addr", t.address, "cause", err)
 		}
+		t.mu.Lock()
 		t.silent = err != nil
+		t.mu.Unlock()
 	}
 }
 
