@@ -17,6 +17,7 @@ import (
 	"linnet/netsvc/command"
 	"linnet/netsvc/config"
 	"linnet/netsvc/module"
+	"linnet/netsvc/outside"
 )
 
 // commands declares what an operator can do to the program itself.
@@ -78,6 +79,11 @@ func (b *base) status(context.Context, *command.Call) (*command.Result, error) {
 		health = err.Error()
 	}
 	r.Set("store", "store is", health)
+	if o := outside.Of(b.host); o.Address().IsValid() {
+		r.Set("outside", "address outside", o.Address().String())
+	} else if reason := o.Reason(); reason != "" {
+		r.Set("outside", "address outside", "none: "+reason)
+	}
 	r.Columns = []command.Column{{Name: "service"}, {Name: "listener"}, {Name: "address"}, {Name: "security"}}
 	for _, bound := range b.a.sockets.bound(b.g) {
 		r.Row(bound.Service, bound.Name, bound.Addr.String(), string(bound.Security))

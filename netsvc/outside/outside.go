@@ -16,6 +16,7 @@ func Of(h module.Host) *Outside { return module.Live(h, "outside", New) }
 type Outside struct {
 	mu       sync.Mutex
 	address  netip.Addr
+	reason   string // for none
 	targets  map[Target]*target
 	watchers []*watcher
 	mapper   func()
@@ -44,6 +45,23 @@ func (o *Outside) Address() netip.Addr {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.address
+}
+
+// Reason says for people why there is no Address; "" when there is one, and where nobody has looked for it.
+func (o *Outside) Reason() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.address.IsValid() {
+		return ""
+	}
+	return o.reason
+}
+
+// Explain is for the mapper: it sets the Reason.
+func (o *Outside) Explain(reason string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.reason = reason
 }
 
 // Want asks that a port of this box be reachable from outside, until Release. network is "tcp" or "udp". It returns

@@ -89,6 +89,21 @@ func TestWatchersHearOfChangesOnly(t *testing.T) {
 	p.Release()
 }
 
+func TestReason(t *testing.T) {
+	o := New()
+	if o.Reason() != "" {
+		t.Error("there is a reason though nobody has looked")
+	}
+	o.Explain("no router")
+	if o.Reason() != "no router" {
+		t.Errorf("the reason is %q", o.Reason())
+	}
+	o.Publish(address, nothing)
+	if o.Reason() != "" {
+		t.Error("there is a reason for no address beside an address")
+	}
+}
+
 func TestWantRefusesNonsense(t *testing.T) {
 	for _, bad := range []Target{{"sctp", 1}, {"udp", 0}} {
 		func() {

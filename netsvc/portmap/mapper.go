@@ -504,6 +504,7 @@ func (m *mapper) publish(s state) {
 	m.view = v
 	m.mu.Unlock()
 
+	m.outside.Explain(v.reason())
 	public := v.address
 	if !outside.Public(public) {
 		public = netip.Addr{}
@@ -518,6 +519,19 @@ func (m *mapper) publish(s state) {
 		}
 		return netip.AddrPort{}
 	})
+}
+
+// reason says why there is no public address.
+func (v *view) reason() string {
+	switch {
+	case v.double:
+		return "the router's own address, " + v.address.String() + ", is one that the internet does not reach"
+	case v.state == working:
+		return "the router does not tell its address"
+	case v.state == off || v.state == idle:
+		return ""
+	}
+	return string(v.state)
 }
 
 // shown returns what publish last showed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -218,7 +219,7 @@ func TestWhereTheBoxStands(t *testing.T) {
 		l.nowhere = true
 		p := l.outside.Want("udp", 3478)
 		l.pass(time.Hour)
-		if s := l.shown().state; s != offline || len(l.box.asked) != 0 {
+		if s := l.shown().state; s != offline || len(l.box.asked) != 0 || l.outside.Reason() != string(offline) {
 			t.Errorf("without a gateway: %q", s)
 		}
 		l.nowhere = false
@@ -422,6 +423,9 @@ func TestDoubleNAT(t *testing.T) {
 		}
 		if external(t, p) != "" || l.outside.Address().IsValid() {
 			t.Error("an address is published that nobody reaches")
+		}
+		if got := l.outside.Reason(); !strings.Contains(got, "100.64.1.2") {
+			t.Errorf("the reason is %q", got)
 		}
 		l.box.outer = worldly
 		l.pass(checkEvery + time.Second)
