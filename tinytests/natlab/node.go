@@ -14,7 +14,9 @@ import (
 // Node is the program, running on a host.
 type Node struct {
 	lab     *Lab
+	space   *Space
 	program string
+	args    []string
 	dir     string
 	cmd     *exec.Cmd
 	log     *os.File
@@ -29,19 +31,11 @@ func (s *Space) Start(program string, options ...string) *Node {
 	for _, o := range options {
 		args = append(args, "-set", o)
 	}
-	n := &Node{lab: s.lab, program: program, dir: dir, cmd: s.Command(program, args...), ended: make(chan struct{})}
+	n := &Node{lab: s.lab, space: s, program: program, args: args, dir: dir}
 	var err error
 	if n.log, err = os.Create(filepath.Join(dir, "log")); err != nil {
 		s.lab.t.Fatal(err)
 	}
-	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	if err := n.cmd.Start(); err != nil {
-		s.lab.t.Fatal(err)
-	}
-	go func() {
-		_ = n.cmd.Wait()
-		close(n.ended)
-	}()
 	s.lab.t.Cleanup(func() {
 		n.Stop()
 		if s.lab.t.Failed() {
@@ -49,11 +43,35 @@ func (s *Space) Start(program string, options ...string) *Node {
 		}
 		n.log.Close()
 	})
-	s.lab.Wait("the program answers", func() bool {
+	n.begin()
+	return n
+}
+
+// begin runs the program and waits until it answers.
+func (n *Node) begin() {
+	n.lab.t.Helper()
+	cmd, ended := n.space.Command(n.program, n.args...), make(chan struct{})
+	n.cmd, n.ended = cmd, ended
+	cmd.Stdout, cmd.Stderr = n.log, n.log
+	if err := cmd.Start(); err != nil {
+		n.lab.t.Fatal(err)
+	}
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	n.lab.Wait("the program answers", func() bool {
 		_, err := n.ctl("status")
 		return err == nil
 	})
-	return n
+}
+
+// Crash kills the program, which hears nothing of it, and starts it again.
+func (n *Node) Crash() {
+	n.lab.t.Helper()
+	_ = n.cmd.Process.Kill()
+	<-n.ended
+	n.begin()
 }
 
 // Stop ends the program in order.

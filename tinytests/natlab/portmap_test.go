@@ -176,6 +176,30 @@ func TestPortmapRouterRestarts(t *testing.T) {
 	h.Wait("somebody comes in again", func() bool { return h.greeted(h.reached(n, "tcp/5222")) })
 }
 
+// A program that was killed gets its port back from a router that knows it as somebody's: it can show the same nonce.
+func TestPortmapCrash(t *testing.T) {
+	binary := program(t)
+	h := newHome(t)
+	h.route("enable_upnp=no", "enable_natpmp=yes")
+	n := h.box.Start(binary, boxOptions...)
+	var at netip.AddrPort
+	mapped := func() bool {
+		at = h.reached(n, "tcp/5222")
+		return at.IsValid()
+	}
+	h.Wait("the port is mapped", mapped)
+	before := at
+	n.Crash()
+	h.Wait("the port is mapped again", mapped)
+	if at != before || !h.greeted(at) {
+		t.Errorf("reached at %v, before at %v", at, before)
+	}
+	n.Stop()
+	if h.greeted(at) {
+		t.Error("the port is open after the end")
+	}
+}
+
 // A router whose own address is private: this one refuses, keeping its reason for itself, and the operator is told
 // what it may be.
 func TestPortmapDoubleNAT(t *testing.T) {
