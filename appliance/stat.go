@@ -60,7 +60,7 @@ func (b *base) stat(_ context.Context, call *command.Call) (*command.Result, err
 	}
 	prefix := strings.ToLower(call.String("name"))
 	r := b.metricsOf(call, func(s *metric.Sample) bool {
-		return strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) || s.Section == prefix
+		return strings.HasPrefix(strings.ToLower(s.Desc.Name), prefix) || s.Section == prefix || serviceOf(s.Section) == prefix
 	})
 	if len(r.Rows) == 0 && prefix != "" {
 		return nil, command.Fail(command.NotFound, "no metric begins with %q, and no service has the name", prefix)
