@@ -51,10 +51,10 @@ func (p *service) Setup(h module.Host) error {
 	p.look = module.Live(h, "watch", func() *looker { return &looker{board: board.New(), disk: disk} })
 	r := &p.rules
 	o := h.Options()
-	o.Int(&r.memory, "memory", 85, "percent of the memory limit that are in use").Range(1, 100)
-	o.Int(&r.storage, "storage", 90, "percent of the file system with the data that are in use").Range(1, 100)
+	o.Int(&r.memory, "memory", 85, "percent of the memory limit that are in use").Range(2*relief, 100)
+	o.Int(&r.storage, "storage", 90, "percent of the file system with the data that are in use").Range(2*relief, 100)
 	o.Bytes(&r.budget, "flash_budget", 1<<30, "bytes written to the data in a day (UTC); 0 for no limit")
-	o.Int(&r.worn, "flash_worn", 80, "percent of the life of a flash chip that are gone").Range(1, 100)
+	o.Int(&r.worn, "flash_worn", 80, "percent of the life of a flash chip that are gone").Range(2*relief, 100)
 	o.Duration(&r.certificate, "certificate", 14*24*time.Hour, "how soon a certificate from a file ends").Between(time.Hour, 365*24*time.Hour)
 	o.Int(&r.logins, "failed_logins", 60, "failed logins in a minute").Range(1, 1<<20)
 
