@@ -102,9 +102,6 @@ func (p *Port) External() (netip.AddrPort, bool) {
 	return p.target.external, p.target.external.IsValid() && !p.released
 }
 
-// Target returns the port of this box that it is about.
-func (p *Port) Target() Target { return p.key }
-
 // Release ends the wish. The mapping is removed when nobody wants the port any more. Again it does nothing.
 func (p *Port) Release() {
 	o := p.outside

@@ -493,7 +493,11 @@ func (m *mapper) publish(s state) {
 	}
 	slices.SortFunc(v.mappings, func(a, b mapping) int { return a.target.Compare(b.target) })
 	if s != m.told && s != searching && !(m.told == "" && s == idle) {
-		m.log.Info("port mapping: "+string(s), "addr", m.network.gateway)
+		log := m.log
+		if m.network.gateway.IsValid() {
+			log = log.With("addr", m.network.gateway)
+		}
+		log.Info("port mapping: " + string(s))
 		m.told = s
 	}
 	if v.double != m.double {

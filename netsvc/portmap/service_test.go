@@ -3,6 +3,8 @@ package portmap
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,12 +40,46 @@ func wait(t *testing.T, what string, so func() bool) {
 	t.Fatal("waited in vain until " + what)
 }
 
-// The whole service with a router on loopback, at the port that routers have.
+// loopback serves a router at the port that routers have, at an address of its own.
+func loopback(r *router) (gateway string) {
+	gateway = fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
+	r.serve(gateway + ":5351")
+	return gateway
+}
+
+// An operator is told of double NAT wherever he may look.
+func TestServiceDoubleNAT(t *testing.T) {
+	r := newRouter(t)
+	r.pcp, r.address = true, netip.MustParseAddr("100.64.1.2")
+	gateway := loopback(r)
+	s := moduletest.Start(t, info(t), moduletest.Options{Values: map[string]string{
+		"portmap/mode": "on", "portmap/gateway": gateway, "portmap/ports": "tcp/5222", "portmap/protocols": "pcp"}})
+	wait(t, "it is noticed", func() bool { return s.Metric("portmapDoubleNat") == 1 })
+	behind := s.Module.(*service).behind
+	wait(t, "the event is raised", func() bool { return slices.Equal(behind.Raised(), []string{"100.64.1.2"}) })
+	result, err := s.Run("portmap show", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shown := string(result.AppendTable(nil, "", "")); !strings.Contains(shown, "stands behind another router") {
+		t.Errorf("shown is\n%s", shown)
+	}
+	if err := s.Module.(module.Stopper).Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if raised := behind.Raised(); len(raised) != 0 {
+		t.Errorf("after the end: %q", raised)
+	}
+	if err := s.Module.(module.Starter).Start(t.Context()); err != nil { // for the Stop of the test's end
+		t.Fatal(err)
+	}
+}
+
+// The whole service with a router on loopback.
 func TestService(t *testing.T) {
 	r := newRouter(t)
 	r.pmp = true
-	gateway := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 1+rand.IntN(250))
-	r.serve(gateway + ":5351")
+	gateway := loopback(r)
 	options := map[string]string{"portmap/mode": "on", "portmap/gateway": gateway, "portmap/ports": "tcp/5222"}
 	s := moduletest.Start(t, info(t), moduletest.Options{Values: options})
 	o := s.Module.(*service).mapper.outside
