@@ -11,6 +11,7 @@ import (
 	"linnet/netsvc/snmp/mib"
 	"linnet/netsvc/snmp/mibs"
 	"linnet/netsvc/snmp/mibs/interfaces"
+	"linnet/netsvc/snmp/notice"
 )
 
 // Columns of ifTable that linkUp and linkDown carry (RFC 2863).
@@ -92,9 +93,9 @@ func (l *links) look() {
 			name, number = "linkDown", linkDown
 		}
 		l.agent.log.Info(name, "name", one.Name)
-		l.agent.standard(name, number, bind{oidIfIndex.With(one.Number), mib.Int(one.Number)},
-			bind{oidIfAdminStatus.With(one.Number), mib.Truth(one.Up)},
-			bind{oidIfOperStatus.With(one.Number), mib.Int(interfaces.Status(one.State))})
+		l.agent.standard(name, number, notice.Bind{OID: oidIfIndex.With(one.Number), Value: mib.Int(one.Number)},
+			notice.Bind{OID: oidIfAdminStatus.With(one.Number), Value: mib.Truth(one.Up)},
+			notice.Bind{OID: oidIfOperStatus.With(one.Number), Value: mib.Int(interfaces.Status(one.State))})
 	}
 	l.was = now
 }

@@ -26,6 +26,8 @@ type options struct {
 }
 
 type userOptions struct {
+	_ [0]func() // not comparable: no code to do it
+
 	section, name          string
 	auth, priv             string
 	authSecret, privSecret config.Secret
@@ -47,6 +49,8 @@ type communityOptions struct {
 }
 
 type targetOptions struct {
+	_ [0]func()
+
 	section   string
 	address   string
 	user      string

@@ -80,7 +80,7 @@ func (t *target) work() {
 		if err == nil {
 			t.agent.sent.Add(1)
 		} else if t.agent.lost.Add(1); !silent && t.running.Err() == nil {
-			t.agent.log.Warn("notification not delivered", "name", n.name, "addr", t.address, "cause", err)
+			t.agent.log.Warn("notification not delivered", "name", n.Name, "addr", t.address, "cause", err)
 		}
 		t.mu.Lock()
 		t.silent = err != nil

@@ -43,6 +43,7 @@ type Scalar struct {
 
 // Column is one column of a table.
 type Column struct {
+	_    [0]func() // not comparable: no code to compare arrays of them
 	ID   uint32
 	Name string
 	Kind Kind
