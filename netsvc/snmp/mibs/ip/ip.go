@@ -129,7 +129,11 @@ func (g *group) scalars(list []counters) (scalars []mib.Scalar) {
 // counter reads one of the kernel's counters; a kernel that has not got it has no instance.
 func (g *group) counter(name string, kind mib.Kind) func(*mib.Request) mib.Value {
 	return func(r *mib.Request) mib.Value {
-		n, ok := g.machine.Protocols(r.Now)[name]
+		p := g.machine.Protocols(r.Now)
+		n, ok := p[name]
+		if udp, is := strings.CutPrefix(name, "Udp."); is {
+			n += p["Udp6."+udp] // the kernel keeps them apart, RFC 4113 does not; TCP has one set for both
+		}
 		switch {
 		case !ok:
 			return mib.None
