@@ -198,6 +198,11 @@ func (m *mapper) round(ctx context.Context) (state, time.Time) {
 	s := m.settings()
 	wanted := m.wanted(s)
 	soon := time.Now().Add(lookEvery)
+	for t, p := range m.mappings { // what has run out need not be removed
+		if !p.valid(time.Now()) && !slices.Contains(wanted, t) {
+			delete(m.mappings, t)
+		}
+	}
 	if len(wanted) == 0 && len(m.mappings) == 0 {
 		m.forget()
 		return idle, time.Now().Add(lifeMost)
@@ -416,7 +421,7 @@ func (m *mapper) keep(ctx context.Context, t outside.Target, lifetime time.Durat
 		if errors.As(err, &later) {
 			p.pause = min(max(p.pause, later.after), retryMost)
 		}
-		if p.err == nil {
+		if !m.refused() { // the others will be refused for the same reason
 			m.log.Warn("router refuses to map a port", "name", name(t), "cause", err, "retry", p.pause)
 		}
 		p.err, p.due = err, now.Add(p.pause)
@@ -432,6 +437,16 @@ func (m *mapper) keep(ctx context.Context, t outside.Target, lifetime time.Durat
 		life, p.expires = lifetime, time.Time{}
 	}
 	p.due = now.Add(max(min(life, lifeMost)/2, renewLeast))
+}
+
+// refused tells whether some mapping was refused when it was last tried.
+func (m *mapper) refused() bool {
+	for _, p := range m.mappings {
+		if p.err != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // remove ends a mapping that nobody wants any more. If that fails it runs out by itself.

@@ -377,6 +377,23 @@ func TestRouterIsBack(t *testing.T) {
 	})
 }
 
+// When nothing is wanted any more, a router that is silent is left alone as soon as what it maps has run out.
+func TestNothingIsWantedAnyMore(t *testing.T) {
+	inLab(t, func(t *testing.T, l *lab) {
+		p := l.outside.Want("udp", 3478)
+		l.pass(time.Second)
+		l.box.silent = true
+		l.pass(checkEvery + 20*time.Minute) // it is noticed
+		p.Release()
+		l.pass(2 * time.Hour)
+		l.box.asked = nil
+		l.pass(24 * time.Hour)
+		if l.shown().state != idle || len(l.box.asked) != 0 {
+			t.Errorf("%q, asked %q", l.shown().state, l.box.asked)
+		}
+	})
+}
+
 func TestRouterRefuses(t *testing.T) {
 	inLab(t, func(t *testing.T, l *lab) {
 		l.box.refuse = errors.New("no")
