@@ -16,36 +16,48 @@ type rows = func(value int64, labels ...string)
 
 // metrics declares what is known about the process, the data, the machine and the events.
 func (p *service) metrics(m *metric.Section) {
+	gauges := func(name, unit, help, label string, read func(rows)) { // said once, for the size
+		m.GaugesFunc(metric.Desc{Name: name, Unit: unit, Help: help, Labels: []string{label}}, read)
+	}
+	counters := func(name, unit, help, label string, read func(rows)) {
+		m.CountersFunc(metric.Desc{Name: name, Unit: unit, Help: help, Labels: []string{label}}, read)
+	}
 	m.GaugesFunc(metric.Desc{Name: "rates", Help: "How much counters grew in the last second, minute, hour.",
 		Labels: []string{"metric", "direction", "over"}, MaxRows: 256}, p.look.show)
 
-	m.GaugesFunc(metric.Desc{Name: "memoryClass", Unit: metric.Bytes, Help: "Memory by what it is for.", Labels: []string{"class"}}, memoryClasses)
+	gauges("memoryClass", metric.Bytes, "Memory by what it is for.", "class", memoryClasses)
 	m.GaugeFunc(metric.Desc{Name: "goroutines", Help: "Goroutines."}, func() int64 { return int64(runtime.NumGoroutine()) })
 	m.TimerFunc(metric.Desc{Name: "gcPause", Help: "Pauses of the program for the collector, as exact as the runtime tells."}, pauses)
-	m.CountersFunc(metric.Desc{Name: "cpuTime", Unit: metric.Milliseconds, Help: "Time of processors that the program used.", Labels: []string{"mode"}}, cpu)
+	counters("cpuTime", metric.Milliseconds, "Time of processors that the program used.", "mode", cpu)
 	m.GaugeFunc(metric.Desc{Name: "descriptors", Help: "Files and sockets that are open."}, descriptors)
 
 	p.storeMetrics(m)
+	gauges("disk", metric.Bytes, "The file system with the data.", "part", func(row rows) {
+		if size, free := p.look.disk(p.host.Site().Data); size > 0 {
+			row(int64(size), "size")
+			row(int64(free), "free")
+		}
+	})
 
-	m.GaugesFunc(metric.Desc{Name: "machineMemory", Unit: metric.Bytes, Help: "Memory of the machine.", Labels: []string{"part"}}, func(row rows) {
+	gauges("machineMemory", metric.Bytes, "Memory of the machine.", "part", func(row rows) {
 		if m, err := p.look.board.Memory(); err == nil {
 			row(int64(m.Total), "total")
 			row(int64(m.Available), "available")
 		}
 	})
-	m.GaugesFunc(metric.Desc{Name: "machineLoad", Help: "Tasks that ran or waited for the disk, in hundredths, on average.", Labels: []string{"minutes"}}, func(row rows) {
+	gauges("machineLoad", "", "Tasks that ran or waited for the disk, in hundredths, on average.", "minutes", func(row rows) {
 		if l, err := p.look.board.Load(); err == nil {
 			for i, minutes := range [...]string{"1", "5", "15"} {
 				row(int64(l.Average[i]), minutes)
 			}
 		}
 	})
-	m.GaugesFunc(metric.Desc{Name: "temperature", Unit: "celsius", Help: "Temperature at a sensor.", Labels: []string{"sensor"}}, func(row rows) {
+	gauges("temperature", "celsius", "Temperature at a sensor.", "sensor", func(row rows) {
 		for _, s := range temperatures(p.look.board) {
 			row(s.Value/1000, s.Name)
 		}
 	})
-	m.GaugesFunc(metric.Desc{Name: "flashUsed", Unit: metric.Percent, Help: "Life of a flash chip that is gone, by its own account.", Labels: []string{"device"}}, func(row rows) {
+	gauges("flashUsed", metric.Percent, "Life of a flash chip that is gone, by its own account.", "device", func(row rows) {
 		for _, w := range p.look.board.Wear() {
 			if w.Used >= 0 {
 				row(int64(w.Used), w.Device)
@@ -53,11 +65,10 @@ func (p *service) metrics(m *metric.Section) {
 		}
 	})
 
-	label := []string{"event"}
-	m.CountersFunc(metric.Desc{Name: "events", Help: "Times that an event was raised.", Labels: label}, func(row rows) {
+	counters("events", "", "Times that an event was raised.", "event", func(row rows) {
 		event.Of(p.host).Counts(func(name string, raised uint64, _ int) { row(int64(raised), name) })
 	})
-	m.GaugesFunc(metric.Desc{Name: "eventsNow", Help: "States of an event that are raised now.", Labels: label}, func(row rows) {
+	gauges("eventsNow", "", "States of an event that are raised now.", "event", func(row rows) {
 		event.Of(p.host).Counts(func(name string, _ uint64, now int) { row(int64(now), name) })
 	})
 }
@@ -83,12 +94,6 @@ func (p *service) storeMetrics(m *metric.Section) {
 	m.GaugeFunc(metric.Desc{Name: "storeFree", Unit: metric.Bytes, Help: "Bytes in the durable file that hold nothing."}, func() int64 {
 		s := stats()
 		return int64(s.FreePages) * int64(s.PageSize)
-	})
-	m.GaugesFunc(metric.Desc{Name: "disk", Unit: metric.Bytes, Help: "The file system with the data.", Labels: []string{"part"}}, func(row rows) {
-		if size, free := p.look.disk(p.host.Site().Data); size > 0 {
-			row(int64(size), "size")
-			row(int64(free), "free")
-		}
 	})
 }
 
