@@ -5,6 +5,7 @@ package features
 var Table = []Feature{
 	{"adhoc", "xmpp.adhoc", "linnet/netsvc/xmpp/mod/adhoc", "commands in XMPP clients (XEP-0050)"},
 	{"admin", "xmpp.admin", "linnet/netsvc/xmpp/mod/admin", "commands about users and their sessions (XEP-0133), for ctl too"},
+	{"agentx", "agentx", "linnet/netsvc/snmp/agentx", "sub-agent of the machine's own snmpd"},
 	{"alerts", "xmpp.alerts", "linnet/netsvc/xmpp/mod/alerts", "events told to administrators by message"},
 	{"archive", "xmpp.archive", "linnet/netsvc/xmpp/mod/archive", "conversations kept on the server (XEP-0313)"},
 	{"blocking", "xmpp.blocking", "linnet/netsvc/xmpp/mod/blocking", "block lists"},

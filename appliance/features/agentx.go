@@ -1,0 +1,5 @@
+//go:build !omit_agentx
+
+package features
+
+import _ "linnet/netsvc/snmp/agentx"
