@@ -1,10 +1,8 @@
 package board
 
 import (
-	"cmp"
 	"encoding/hex"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,7 +13,7 @@ const (
 	flagTentative = 0x40
 )
 
-// Addresses reads the addresses of all interfaces, IPv4 first, each in order.
+// Addresses reads the addresses of all interfaces, IPv4 first, in the kernel's order.
 func (b *Board) Addresses() ([]Address, error) {
 	list, err := b.kernel.Addresses4()
 	b.root.Fields("proc/net/if_inet6", func(words []string) bool {
@@ -35,9 +33,6 @@ func (b *Board) Addresses() ([]Address, error) {
 	if len(list) == 0 && err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b Address) int {
-		return cmp.Or(a.Prefix.Addr().Compare(b.Prefix.Addr()), cmp.Compare(a.Index, b.Index))
-	})
 	return list, nil
 }
 
@@ -80,6 +75,5 @@ func (b *Board) Neighbours(limit int) []Neighbour {
 		list = append(list, Neighbour{Device: words[5], Addr: addr, Hardware: hardware, Permanent: flags&flagPermanent != 0})
 		return len(list) < limit
 	})
-	slices.SortFunc(list, func(a, b Neighbour) int { return cmp.Or(cmp.Compare(a.Device, b.Device), a.Addr.Compare(b.Addr)) })
 	return list
 }

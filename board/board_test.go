@@ -202,8 +202,8 @@ func TestAddresses(t *testing.T) {
 				t.Errorf("%s: unexpected %q", name, text)
 			}
 			delete(seen, text)
-			if i > 0 && list[i-1].Prefix.Addr().Compare(a.Prefix.Addr()) > 0 {
-				t.Errorf("%s: %s is out of order", name, text)
+			if i > 0 && a.Prefix.Addr().Is4() && !list[i-1].Prefix.Addr().Is4() {
+				t.Errorf("%s: %s comes after IPv6", name, text)
 			}
 		}
 		for text := range seen {
