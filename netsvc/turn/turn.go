@@ -60,11 +60,11 @@ func (p *service) Setup(h module.Host) error {
 	p.host = h
 	p.certs = cert.Of(h)
 	p.server = module.Live(h, "turn", newServer)
-	p.server.accounts = account.Of(h)
-	p.server.ledger = quota.Of(h)
-	p.server.ahead.outside = outside.Of(h)
-	a := &p.server.announcer
-	a.server, a.offers, a.outside, a.certs = p.server, offer.Of(h), outside.Of(h), p.certs
+	if s := p.server; s.accounts == nil { // the first generation; nothing is written while guards read
+		s.accounts, s.ledger, s.ahead.outside = account.Of(h), quota.Of(h), outside.Of(h)
+		a := &s.announcer
+		a.server, a.offers, a.outside, a.certs = s, offer.Of(h), outside.Of(h), p.certs
+	}
 	o := h.Options().About("STUN and TURN: how clients behind address translators reach each other. Credentials come from XEP-0215.")
 	o.Bool(&p.enabled, "enabled", true, "whether this node is a STUN and TURN server")
 	o.Addrs(&p.listen, "listen", []string{"[::]:3478"}, "where clients connect, over UDP and TCP")
