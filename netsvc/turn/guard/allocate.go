@@ -86,7 +86,6 @@ func (g *Guard) begin(o *opening) {
 	}
 	c := &client{
 		from: reply.from, user: reply.who.User, relay: o.relay, made: reply.id, lifetime: o.lifetime,
-		permissions: make(map[netip.Addr]time.Time), channels: make(map[uint16]*channel),
 		ends: time.Now().Add(g.opts.MaxCall),
 	}
 	o.client.Store(c)
@@ -110,6 +109,7 @@ func (g *Guard) begin(o *opening) {
 				return
 			}
 			g.allocated(reply, c, o.more)
+			o.reply, o.more, o.relay = request{}, nil, nil // Cut keeps the rest
 		}})
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/stun/v2"
@@ -25,18 +26,45 @@ type client struct {
 	made     [stun.TransactionIDSize]byte // transaction of the Allocate
 	lifetime uint32                       // seconds that were granted to it
 
-	permissions map[netip.Addr]time.Time // and when they end
-	channels    map[uint16]*channel
+	permissions []permission // few: a list is smaller than a map, and quicker
+	channels    []channel
 	dying       bool // a task that deletes it is under way
 	touched     bool // its relay may have packets to send
 
 	out burst.Out // packets for the client; the relay's goroutine has it
 }
 
+// permission is what lets a peer in.
+type permission struct {
+	peer netip.Addr
+	ends time.Time
+}
+
 // channel is a number that stands for a peer.
 type channel struct {
-	peer netip.AddrPort
-	ends time.Time
+	number uint16
+	peer   netip.AddrPort
+	ends   time.Time
+}
+
+// permission finds the permission of a peer, nil when there is none.
+func (c *client) permission(peer netip.Addr) *permission {
+	for i := range c.permissions {
+		if c.permissions[i].peer == peer {
+			return &c.permissions[i]
+		}
+	}
+	return nil
+}
+
+// channel finds the channel of that number, nil when there is none.
+func (c *client) channel(number uint16) *channel {
+	for i := range c.channels {
+		if c.channels[i].number == number {
+			return &c.channels[i]
+		}
+	}
+	return nil
 }
 
 // Times of RFC 8656: sections 9 and 12. What pion keeps ends as late, give or take the moment that a request takes, so
@@ -57,21 +85,29 @@ const (
 
 // admit gives a client a place and an address to be known by.
 func (g *Guard) admit(c *client) {
-	old := *g.places.Load()
-	port := slices.Index(old, nil)
-	places := slices.Clone(old)
-	if port < 0 {
-		port = len(places)
-		places = append(places, nil)
+	places := *g.places.Load()
+	port := 0
+	for port < len(places) && places[port].Load() != nil {
+		port++
 	}
-	places[port] = c
+	if port == len(places) {
+		more := make([]place, 2*len(places)+1)
+		for i := range places {
+			more[i].Store(places[i].Load())
+		}
+		g.places.Store(&more)
+		places = more
+	}
+	places[port].Store(c)
 	g.age++
 	// The port is the place and the address the age: after 2^32 allocations an address comes again.
 	c.inner = net.UDPAddr{IP: net.IPv4(byte(g.age>>24), byte(g.age>>16), byte(g.age>>8), byte(g.age)), Port: port}
-	g.places.Store(&places)
 	g.clients[c.from] = c
 	g.link.Settle(true)
 }
+
+// place holds a client, or nil.
+type place = atomic.Pointer[client]
 
 // place finds the client of an inner address; nil when it has gone. From any goroutine.
 func (g *Guard) place(a *net.UDPAddr) *client {
@@ -79,7 +115,7 @@ func (g *Guard) place(a *net.UDPAddr) *client {
 	if a.Port >= len(places) {
 		return nil
 	}
-	c := places[a.Port]
+	c := places[a.Port].Load()
 	if c == nil || !c.inner.IP.Equal(a.IP) {
 		return nil
 	}
@@ -92,11 +128,7 @@ func (g *Guard) dismiss(c *client) {
 	if g.clients[c.from] == c {
 		delete(g.clients, c.from)
 	}
-	places := slices.Clone(*g.places.Load())
-	if places[c.inner.Port] == c {
-		places[c.inner.Port] = nil
-		g.places.Store(&places)
-	}
+	(*g.places.Load())[c.inner.Port].CompareAndSwap(c, nil)
 	g.link.Settle(len(g.clients) > 0)
 }
 

@@ -62,8 +62,8 @@ type Guard struct {
 	local net.UDPAddr // what pion takes our end for
 
 	clients map[Path]*client
-	places  atomic.Pointer[[]*client] // by the port of the inner address; replaced, never changed
-	age     uint32                    // of the newest inner address
+	places  atomic.Pointer[[]place] // by the port of the inner address; replaced when there must be more
+	age     uint32                  // of the newest inner address
 	request request
 
 	tasks []*task // for pion, before anything that comes from the net
@@ -91,7 +91,7 @@ func New(link Link, o Options) *Guard {
 		clients: make(map[Path]*client), opening: make(map[Path]*opening), key: make([]byte, 20), ended: make(chan struct{}),
 	}
 	rand.Read(g.key)
-	g.places.Store(new([]*client))
+	g.places.Store(new([]place))
 	return g
 }
 
@@ -365,7 +365,7 @@ func (g *Guard) send(b []byte, from Path) *client {
 		g.opts.Count.Malformed.Inc()
 		return nil
 	}
-	if _, ok := c.permissions[peer.Addr()]; !ok {
+	if c.permission(peer.Addr()) == nil {
 		g.opts.Count.Stray.Inc()
 		return nil
 	}
@@ -380,7 +380,7 @@ func (g *Guard) channelData(b []byte, from Path) *client {
 		return nil
 	}
 	c := g.clients[from]
-	if c == nil || c.channels[number] == nil {
+	if c == nil || c.channel(number) == nil {
 		g.opts.Count.Stray.Inc()
 		return nil
 	}

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v2"
@@ -35,16 +36,12 @@ func (g *Guard) peers(r *request, c *client) (list []netip.AddrPort, code stun.E
 func (g *Guard) room(c *client, list []netip.AddrPort) bool {
 	now, n := time.Now(), 0
 	for i, p := range list {
-		if _, ok := c.permissions[p.Addr()]; !ok && !named(list[:i], p.Addr()) {
+		if c.permission(p.Addr()) == nil && !named(list[:i], p.Addr()) {
 			n++
 		}
 	}
 	if len(c.permissions)+n > g.opts.Permissions {
-		for a, ends := range c.permissions {
-			if now.After(ends) && !named(list, a) {
-				delete(c.permissions, a)
-			}
-		}
+		c.permissions = slices.DeleteFunc(c.permissions, func(p permission) bool { return now.After(p.ends) && !named(list, p.peer) })
 	}
 	return len(c.permissions)+n <= g.opts.Permissions
 }
@@ -62,7 +59,11 @@ func named(list []netip.AddrPort, a netip.Addr) bool {
 func (c *client) grant(list []netip.AddrPort) {
 	ends := time.Now().Add(permissionLife + afterglow)
 	for _, p := range list {
-		c.permissions[p.Addr()] = ends
+		if had := c.permission(p.Addr()); had != nil {
+			had.ends = ends
+		} else {
+			c.permissions = append(c.permissions, permission{p.Addr(), ends})
+		}
 	}
 }
 
@@ -121,7 +122,12 @@ func (g *Guard) channelBind(r *request, c *client) {
 				return
 			}
 			c.grant(list)
-			c.channels[number] = &channel{peer: list[0], ends: time.Now().Add(channelLife + afterglow)}
+			ends := time.Now().Add(channelLife + afterglow)
+			if had := c.channel(number); had != nil {
+				had.ends = ends
+			} else {
+				c.channels = append(c.channels, channel{number, list[0], ends})
+			}
 			g.answer(&reply, stun.ClassSuccessResponse, reply.who.key)
 		}})
 }
@@ -130,16 +136,13 @@ func (g *Guard) channelBind(r *request, c *client) {
 // number.
 func (g *Guard) channelFree(c *client, number uint16, peer netip.AddrPort) stun.ErrorCode {
 	now := time.Now()
-	for n, ch := range c.channels {
-		if now.After(ch.ends) {
-			delete(c.channels, n)
-			continue
-		}
-		if (n == number) != (ch.peer == peer) {
+	c.channels = slices.DeleteFunc(c.channels, func(ch channel) bool { return now.After(ch.ends) })
+	for _, ch := range c.channels {
+		if (ch.number == number) != (ch.peer == peer) {
 			return stun.CodeBadRequest
 		}
 	}
-	if c.channels[number] == nil && len(c.channels) >= g.opts.Channels {
+	if c.channel(number) == nil && len(c.channels) >= g.opts.Channels {
 		return stun.CodeInsufficientCapacity
 	}
 	return 0

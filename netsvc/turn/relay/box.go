@@ -9,9 +9,11 @@ package relay
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,16 +28,11 @@ type Box struct {
 	Count *Counters
 	rules atomic.Pointer[peer.Rules]
 
-	mu     sync.Mutex
-	taken  map[netip.AddrPort]bool // local ends that are in use
-	relays atomic.Pointer[directory]
-}
-
-// directory finds relays by the address that the world knows. It is replaced, never changed: packets look things up
-// in it.
-type directory struct {
-	byAddr map[netip.AddrPort]*Relay
-	hosts  map[netip.Addr]int // how many relays an address has
+	mu     sync.RWMutex
+	taken  map[netip.AddrPort]bool      // local ends that are in use
+	relays map[netip.AddrPort]*Relay    // by the address that the world knows
+	count  map[netip.Addr]int           // of relays, by that address
+	hosts  atomic.Pointer[[]netip.Addr] // those of count: one or two, which every packet is held against. Replaced, never changed
 }
 
 // Counters are what relays count in.
@@ -54,8 +51,8 @@ func NewCounters() *Counters {
 
 // NewBox makes a box without relays, whose rules permit nobody.
 func NewBox(c *Counters) *Box {
-	b := &Box{Count: c, taken: make(map[netip.AddrPort]bool)}
-	b.relays.Store(&directory{})
+	b := &Box{Count: c, taken: make(map[netip.AddrPort]bool), relays: make(map[netip.AddrPort]*Relay), count: make(map[netip.Addr]int)}
+	b.hosts.Store(new([]netip.Addr))
 	return b
 }
 
@@ -88,50 +85,67 @@ var ErrNoPort = errors.New("relay: no port is free")
 
 // Open opens a relay.
 func (b *Box) Open(s Spec) (*Relay, error) {
-	for _, port := range s.ports() {
-		at := netip.AddrPortFrom(s.Local, port)
-		if port != 0 && !b.take(at) {
+	n := len(s.Ports)
+	if s.Ports == nil {
+		n = int(s.High-s.Low) + 1
+	}
+	if n == 0 {
+		return nil, ErrNoPort
+	}
+	// All of them, in an order that cannot be guessed: steps of a length that shares no factor with their number.
+	at, step := rand.IntN(n), 1+rand.IntN(n)
+	for gcd(n, step) != 1 {
+		step = 1 + rand.IntN(n)
+	}
+	for range n {
+		port := s.Low + uint16(at)
+		if s.Ports != nil {
+			port = s.Ports[at]
+		}
+		at = (at + step) % n
+		if s.Even && port%2 != 0 {
 			continue
 		}
-		c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
-		if err != nil {
-			b.release(at)
-			if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
-				continue
-			}
-			return nil, err
+		r, err := b.open(&s, port)
+		if r != nil || err != nil {
+			return r, err
 		}
-		got := c.LocalAddr().(*net.UDPAddr).AddrPort()
-		at = netip.AddrPortFrom(s.Local, got.Port())
-		err = fragment(c, s.Local.Is6(), s.DontFragment)
-		bursts, failed := burst.New(c, false)
-		if err = errors.Join(err, failed); err != nil {
-			c.Close()
-			b.release(at)
-			return nil, err
-		}
-		r := &Relay{box: b, conn: c, burst: bursts, local: at, addr: s.External(at), meter: s.Meter}
-		b.add(r)
-		return r, nil
 	}
 	return nil, ErrNoPort
 }
 
-// ports lists the candidates in random order, so that the next port cannot be guessed.
-func (s *Spec) ports() []uint16 {
-	list := s.Ports
-	if list == nil {
-		for p := int(s.Low); p <= int(s.High); p++ {
-			list = append(list, uint16(p))
-		}
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
 	}
-	var chosen []uint16
-	for _, i := range rand.Perm(len(list)) {
-		if !s.Even || list[i]%2 == 0 {
-			chosen = append(chosen, list[i])
-		}
+	return a
+}
+
+// open opens a relay on one port; both results are nil when somebody has it.
+func (b *Box) open(s *Spec, port uint16) (*Relay, error) {
+	at := netip.AddrPortFrom(s.Local, port)
+	if port != 0 && !b.take(at) {
+		return nil, nil
 	}
-	return chosen
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		b.release(at)
+		if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, syscall.EACCES) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	at = netip.AddrPortFrom(s.Local, c.LocalAddr().(*net.UDPAddr).AddrPort().Port())
+	err = fragment(c, s.Local.Is6(), s.DontFragment)
+	bursts, failed := burst.New(c, false)
+	if err = errors.Join(err, failed); err != nil {
+		c.Close()
+		b.release(at)
+		return nil, err
+	}
+	r := &Relay{box: b, conn: c, burst: bursts, local: at, addr: s.External(at), meter: s.Meter}
+	b.add(r)
+	return r, nil
 }
 
 func (b *Box) take(at netip.AddrPort) bool {
@@ -150,39 +164,59 @@ func (b *Box) release(at netip.AddrPort) {
 	delete(b.taken, at)
 }
 
-// add and remove keep the directory.
+// add and remove note a relay.
 func (b *Box) add(r *Relay) {
-	b.change(func(d *directory) { d.byAddr[r.addr] = r; d.hosts[r.addr.Addr()]++ })
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.relays[r.addr] = r
+	b.counted(r.addr.Addr(), 1)
 }
 
 func (b *Box) remove(r *Relay) {
-	b.change(func(d *directory) {
-		if d.byAddr[r.addr] == r {
-			delete(d.byAddr, r.addr)
-		}
-		if d.hosts[r.addr.Addr()]--; d.hosts[r.addr.Addr()] == 0 {
-			delete(d.hosts, r.addr.Addr())
-		}
-	})
-}
-
-func (b *Box) change(f func(*directory)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	old := b.relays.Load()
-	fresh := &directory{byAddr: make(map[netip.AddrPort]*Relay, len(old.byAddr)+1), hosts: make(map[netip.Addr]int, len(old.hosts)+1)}
-	for k, v := range old.byAddr {
-		fresh.byAddr[k] = v
+	if b.relays[r.addr] == r {
+		delete(b.relays, r.addr)
 	}
-	for k, v := range old.hosts {
-		fresh.hosts[k] = v
+	b.counted(r.addr.Addr(), -1)
+}
+
+// counted counts relays of an address. The caller holds mu.
+func (b *Box) counted(a netip.Addr, n int) {
+	before := b.count[a]
+	b.count[a] += n
+	if before+n == 0 {
+		delete(b.count, a)
 	}
-	f(fresh)
-	b.relays.Store(fresh)
+	if before == 0 || before+n == 0 {
+		list := slices.Collect(maps.Keys(b.count))
+		b.hosts.Store(&list)
+	}
+}
+
+// find finds the relay at an address.
+func (b *Box) find(at netip.AddrPort) *Relay {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.relays[at]
+}
+
+// ours reports whether relays are known by that address.
+func (b *Box) ours(a netip.Addr) bool {
+	for _, host := range *b.hosts.Load() {
+		if host == a {
+			return true
+		}
+	}
+	return false
 }
 
 // Len is the number of open relays.
-func (b *Box) Len() int { return len(b.relays.Load().byAddr) }
+func (b *Box) Len() int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return len(b.relays)
+}
 
 // Busy reports whether a local port is a relay's.
 func (b *Box) Busy(at netip.AddrPort) bool {

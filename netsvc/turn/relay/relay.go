@@ -68,7 +68,7 @@ func (r *Relay) Bytes() (sent, received uint64) { return r.sent.Load(), r.receiv
 
 // Permits reports whether the client may talk to that peer on some port.
 func (r *Relay) Permits(a netip.Addr) bool {
-	return r.box.relays.Load().hosts[a] > 0 || r.box.rules.Load().Permits(a)
+	return r.box.ours(a) || r.box.rules.Load().Permits(a)
 }
 
 // ReadFrom returns the next datagram of any peer. It fails only once the relay is closed.
@@ -90,7 +90,7 @@ func (r *Relay) ReadFrom(p []byte) (int, net.Addr, error) {
 		}
 		n := len(d.Data)
 		// One who says that he is a relay of this box, and comes over the wire, is lying.
-		if n > largest || r.box.relays.Load().hosts[d.From.Addr()] > 0 || !r.meter.Pass(n, false) {
+		if n > largest || r.box.ours(d.From.Addr()) || !r.meter.Pass(n, false) {
 			r.box.Count.Lost.Inc()
 			continue
 		}
@@ -150,8 +150,8 @@ func (r *Relay) WriteTo(p []byte, to net.Addr) (int, error) {
 	at := udp.AddrPort()
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
 	c := r.box.Count
-	if d := r.box.relays.Load(); d.hosts[at.Addr()] > 0 {
-		other := d.byAddr[at]
+	if r.box.ours(at.Addr()) {
+		other := r.box.find(at)
 		switch {
 		case other == nil:
 			c.Forbidden.Inc()
