@@ -16,7 +16,7 @@ var sizeFlags = []string{"-trimpath", "-ldflags=-s -w", "-gcflags=all=-l"}
 // groups are features that have a budget of their own: what they add to the program is not part of the server's.
 var groups = map[string][]string{
 	"flash gateway": {"turn", "extdisco", "socks5", "bytestreams", "portmap"},
-	"flash snmp":    {"snmp"},
+	"flash snmp":    {"snmp", "agentx"},
 	"flash watch":   {"watch", "alerts", "statistics"},
 }
 
