@@ -96,6 +96,7 @@ type lab struct {
 	box     *box
 	place   network
 	nowhere bool
+	looks   int    // at the network: once in a round
 	behind  []bool // what was told of double NAT
 }
 
@@ -113,6 +114,7 @@ func newLab() *lab {
 	}
 	l.mapper.here = func() (network, error) {
 		l.box.turn.Load()
+		l.looks++
 		if l.nowhere {
 			return network{}, errNoGateway
 		}
@@ -150,8 +152,12 @@ func (l *lab) pass(d time.Duration) {
 
 func external(t *testing.T, p *outside.Port) string {
 	t.Helper()
-	if at, ok := p.External(); ok {
+	at, ok := p.External()
+	switch {
+	case ok:
 		return at.String()
+	case at != netip.AddrPort{}:
+		t.Errorf("not reached at %v", at)
 	}
 	return ""
 }
@@ -324,7 +330,11 @@ func TestRouterFallsSilent(t *testing.T) {
 			t.Error("a mapping that has run out is still published")
 		}
 		asked := len(l.box.asked)
+		l.looks = 0
 		l.pass(24 * time.Hour)
+		if l.looks > 2*24*60 {
+			t.Errorf("looked at the network %d times a day", l.looks)
+		}
 		if n := len(l.box.asked) - asked; n < 40 || n > 200 {
 			t.Errorf("a silent router is asked %d times a day", n)
 		}
