@@ -12,17 +12,12 @@ import (
 // guess, so its memory does not grow.
 type limiter struct {
 	seed    maphash.Seed
-	mu      sync.Mutex // guards buckets; held for a few lines
-	buckets [512]bucket
-}
-
-type bucket struct {
-	since  int64 // the second that is counted, of the agent's clock
-	within uint8
+	mu      sync.Mutex  // guards buckets; held for a few lines
+	buckets [512]uint32 // the second that is counted, of the agent's clock, and in the lowest bits how many were in it
 }
 
 // perSecond is how many answers a source gets.
-const perSecond = 10
+const perSecond = 10 // less than 16
 
 func newLimiter() *limiter { return &limiter{seed: maphash.MakeSeed()} }
 
@@ -34,15 +29,15 @@ func (l *limiter) allow(from netip.Addr, now time.Duration) bool {
 		from = prefix.Addr()
 	}
 	b := &l.buckets[maphash.Comparable(l.seed, from)%uint64(len(l.buckets))]
-	second := int64(now / time.Second)
+	second := uint32(now/time.Second) << 4
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b.since != second {
-		*b = bucket{since: second}
+	if *b&^15 != second {
+		*b = second
 	}
-	if b.within == perSecond {
+	if *b&15 == perSecond {
 		return false
 	}
-	b.within++
+	*b++
 	return true
 }

@@ -41,7 +41,7 @@ func (a *Agent) watchLinks(ctx context.Context, machine *mibs.Machine) error {
 		defer socket.Close()
 		l := &links{agent: a, machine: machine}
 		l.look()
-		in := make([]byte, 16<<10)
+		in := make([]byte, 2<<10)
 		for {
 			// What does not fit is lost, which does not matter: it would only say the same again.
 			_, err := socket.Read(in)

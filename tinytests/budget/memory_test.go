@@ -24,6 +24,9 @@ import (
 // in another process and cost nothing here.
 const nodeDir = "LINNET_BUDGET_NODE"
 
+// nodeTop is what stands in its configuration before everything else.
+const nodeTop = "LINNET_BUDGET_CONFIG"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(nodeDir); dir != "" {
 		if err := serve(dir); err != nil {
@@ -45,7 +48,7 @@ type figures struct {
 
 // serve is the node: for each line it reads it writes its figures, until its input ends.
 func serve(dir string) error {
-	n, err := scenario.StartNode(dir, config)
+	n, err := scenario.StartNode(dir, os.Getenv(nodeTop)+config)
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,9 @@ type node struct {
 	taken  []figures
 }
 
-func startNode(t *testing.T) *node {
+func startNode(t *testing.T) *node { return startNodeWith(t, "") }
+
+func startNodeWith(t *testing.T, top string) *node {
 	t.Helper()
 	if racing {
 		t.Skip("the race detector multiplies memory and allocations")
@@ -100,7 +105,7 @@ func startNode(t *testing.T) *node {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), nodeDir+"="+dir, "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), nodeDir+"="+dir, nodeTop+"="+top, "GOMAXPROCS=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()
