@@ -385,7 +385,7 @@ func (a *Account) want(now time.Time) int64 {
 		size = max(size, int64(min(rate*leaseTime.Seconds(), maxLease)), (a.flowed()+used)/leaseShare)
 	}
 	size = min(size, maxLease)
-	a.marked, a.mark, a.low = now, used, size/leaseShare
+	a.marked, a.mark = now, used
 	return max(used+size-a.granted, 1)
 }
 
@@ -393,6 +393,8 @@ func (a *Account) want(now time.Time) int64 {
 func (l *Ledger) grant(a *Account, n int64) {
 	l.lend(a, n)
 	a.asked, a.spent = n, false
+	// Of the lease that it gets, which near a limit is less than it wants.
+	a.low = (a.granted + n - a.used[0] - a.used[1]) / leaseShare
 	a.renewal++
 	renewal := a.renewal
 	row := lease{entry: a.entry("open", a.marked), granted: a.granted + n, charges: a.charges}

@@ -552,6 +552,90 @@ func TestFlash(t *testing.T) {
 	}
 }
 
+// Near a limit leases become smaller, but not ever more: and what one flow does not
+// need yet is there for another.
+func TestLeasesNearLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := unlimited()
+		o.User = 256 << 20
+		l := newLedger(t, o)
+		a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+		for sum := int64(0); sum < 150<<20; sum += 256 << 10 { // 100 MB/s
+			if _, err := drain(a, Forward, 256<<10); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2500 * time.Microsecond)
+		}
+		settled(l)
+		b := open(t, l, flow("romeo@montague.lit/c", "x@elsewhere.lit"))
+		got, _ := drain(b, Forward, 1<<40)
+		if got < 40<<20 {
+			t.Errorf("another flow gets %d bytes of 106 MB", got)
+		}
+		rest, err := drain(a, Forward, 1<<40)
+		if err == nil || got+rest != 106<<20 {
+			t.Errorf("the flows got %d and %d of 106 MB, %v", got, rest, err)
+		}
+		if n := l.leases.Load(); n > 200 {
+			t.Errorf("%d leases", n)
+		}
+		t.Logf("%d leases; %d and %d", l.leases.Load(), rest, got)
+	})
+}
+
+// However many flows there are, no limit is passed, and what flowed is what is
+// counted.
+func TestLimitsAreNotPassed(t *testing.T) {
+	o := unlimited()
+	o.User, o.Domain, o.Box = 7<<20, 10<<20, 12<<20
+	l := newLedger(t, o)
+	names := []string{"romeo@montague.lit/a", "benvolio@montague.lit/b", "juliet@capulet.lit/c", "x@elsewhere.lit/d"}
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	total := int64(0)
+	for i := range 16 {
+		wait.Go(func() {
+			for range 10 {
+				a, err := l.Open(t.Context(), flow(names[i%4], names[rand.IntN(4)]))
+				if err != nil {
+					continue
+				}
+				n, _ := drain(a, Direction(rand.IntN(2)), rand.Int64N(2<<20))
+				a.Close("done")
+				mu.Lock()
+				total += n
+				mu.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	settled(l)
+	if got := boxUsed(t, l); got != total || got > 12<<20 {
+		t.Errorf("the box used %d, %d flowed", got, total)
+	}
+	sums := map[string]int64{}
+	for _, name := range names[:3] {
+		j := jid.MustParse(name)
+		u := used(t, l, j.Bare().String())
+		sums[j.Domain()] += u[0] + u[1]
+		if u[0]+u[1] > 7<<20 {
+			t.Errorf("%s used %v", j, u)
+		}
+	}
+	for domain, sum := range sums {
+		if u := used(t, l, domain); u[0]+u[1] != sum || sum > 10<<20 {
+			t.Errorf("%s used %v, its users %d", domain, u, sum)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k, m := range l.meters {
+		if m.leased != 0 || m.refs != 0 {
+			t.Errorf("%v: %d bytes leased, %d references", k, m.leased, m.refs)
+		}
+	}
+}
+
 func TestStoreFails(t *testing.T) {
 	l := newLedger(t, unlimited())
 	a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
