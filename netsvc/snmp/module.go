@@ -58,7 +58,7 @@ func (s *service) Setup(h module.Host) error {
 	s.agent.metrics(h.Metrics())
 
 	env := &mib.Env{Host: h, Uptime: s.agent.uptime, Tree: s.agent.tree.Load}
-	s.groups = s.agent.own(h, s.table)
+	s.groups = s.tables(s.agent.own(h, s.table))
 	for _, make := range groups {
 		s.groups = append(s.groups, make(env)...)
 	}
