@@ -34,6 +34,8 @@ type server struct {
 	looked  atomic.Int64
 
 	accounts *account.Accounts
+	failures *account.Guard // of the operator's users
+	scarce   func() bool    // whether memory is
 	ledger   *quota.Ledger
 	ahead    ahead
 	all      bucket // of all calls
@@ -118,12 +120,12 @@ func (s *server) Realm() string { return s.rules.Load().realm }
 func (s *server) clockSet(now time.Time) bool { return stamp.IsSet(now, s.built) }
 
 // User implements guard.House.
-func (s *server) User(name string, _ netip.AddrPort) *guard.User {
+func (s *server) User(name string, from netip.AddrPort) *guard.User {
 	realm := s.Realm()
 	n, ok := credential.Parse(name)
 	if !ok {
 		u := s.keeper.Named(name)
-		if u == nil || u.Realm != realm {
+		if u == nil || u.Realm != realm || s.failures.Ask(from.Addr(), jid.JID{}).Refuse {
 			return nil
 		}
 		return &guard.User{Name: name, Key: u.Key, Tag: tag{owner: owner{name: name}, label: name}}
@@ -145,6 +147,13 @@ func (s *server) User(name string, _ netip.AddrPort) *guard.User {
 	return &guard.User{Name: name, Key: secret.KeyOf(name, realm), Tag: tag{owner: owner{account: id}, label: who.JID.String(), jid: who.JID}}
 }
 
+// Failed implements guard.House. Passwords that people have chosen can be guessed; those of credentials have 160 bits.
+func (s *server) Failed(u *guard.User, from netip.AddrPort) {
+	if u.Tag.(tag).name != "" {
+		s.failures.Failed(from.Addr(), jid.JID{})
+	}
+}
+
 // Open implements guard.House.
 func (s *server) Open(u *guard.User, ask *guard.Ask, done func(guard.Relay, stun.ErrorCode)) {
 	r, t := s.rules.Load(), u.Tag.(tag)
@@ -155,6 +164,10 @@ func (s *server) Open(u *guard.User, ask *guard.Ask, done func(guard.Relay, stun
 	}
 	if !local.IsValid() {
 		done(nil, stun.CodeAddrFamilyNotSupported)
+		return
+	}
+	if s.scarce() {
+		done(nil, stun.CodeInsufficientCapacity)
 		return
 	}
 	c, code := s.enter(u, t, ask)

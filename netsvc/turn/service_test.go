@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/stun/v2"
 	"github.com/pion/turn/v3"
 
 	"linnet/netsvc/account"
@@ -138,6 +139,95 @@ func TestWhoMayCall(t *testing.T) {
 		t.Errorf("a removed user is refused with %q", got)
 	}
 }
+
+// The password of an operator's user cannot be guessed for long, and nobody else is kept out by who tries.
+func TestGuessing(t *testing.T) {
+	p := start(t, map[string]string{"account/address_failures": "3"})
+	if _, err := p.running.Run("turn user set", command.Values{"name": {"phone"}, "password": {"1234"}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		if got := refused(t, p.udpClient(credential.Credential{Name: "phone", Password: "guess"})); got != "401" {
+			t.Errorf("a guess is refused with %q", got)
+		}
+	}
+	if got := refused(t, p.udpClient(credential.Credential{Name: "phone", Password: "1234"})); got != "401" {
+		t.Errorf("after many guesses the right one is refused with %q", got)
+	}
+	if got := refused(t, p.udpClient(p.user("romeo"))); got != "" {
+		t.Errorf("a credential is refused with %q", got)
+	}
+}
+
+// While memory is scarce nothing new begins, and what goes on goes on.
+func TestScarceMemory(t *testing.T) {
+	p := start(t, nil)
+	a, b := allocate(t, p.udpClient(p.user("romeo"))), allocate(t, p.udpClient(p.user("juliet")))
+	meet(t, a, b)
+	p.running.Press(module.Red)
+	talk(t, a, b, "still here")
+	if got := refused(t, p.udpClient(p.user("nurse"))); got != "508" {
+		t.Errorf("refused with %q", got)
+	}
+	p.running.Press(module.Green)
+	if got := refused(t, p.udpClient(p.user("tybalt"))); got != "" {
+		t.Errorf("refused with %q", got)
+	}
+}
+
+// One socket for all addresses serves both families, and answers from where it was asked.
+func TestBothFamilies(t *testing.T) {
+	p := start(t, nil)
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv6unspecified})
+	if err != nil {
+		t.Skip(err)
+	}
+	p.closers = append(p.closers, c.Close)
+	go p.running.Listener("udp").Packets(c)
+	port := fmt.Sprint(c.LocalAddr().(*net.UDPAddr).Port)
+	var relays []net.PacketConn
+	for i, at := range []string{"127.0.0.1", "::1", "127.0.0.7"} {
+		server := net.JoinHostPort(at, port)
+		s, err := net.Dial("udp", server) // connected: it hears nothing from another address
+		if err != nil {
+			t.Skip(err)
+		}
+		ask := stun.MustBuild(stun.TransactionID, stun.BindingRequest)
+		answer := &stun.Message{Raw: make([]byte, 100)}
+		s.Write(ask.Raw)
+		s.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := answer.ReadFrom(s); err != nil {
+			t.Fatalf("%s: %v", at, err)
+		}
+		s.SetReadDeadline(time.Time{})
+		var mapped stun.XORMappedAddress
+		if err := mapped.GetFrom(answer); err != nil || mapped.String() != s.LocalAddr().String() {
+			t.Fatalf("%v is told %v, %v", s.LocalAddr(), mapped, err)
+		}
+		if strings.Contains(at, ":") {
+			s.Close()
+			continue // pion's client knows IPv4 only
+		}
+		k := p.client(connected{s}, server, p.user(fmt.Sprint("user", i)))
+		relays = append(relays, allocate(t, k))
+	}
+	meet(t, relays[0], relays[1])
+	talk(t, relays[0], relays[1], "from one address to the other")
+	talk(t, relays[1], relays[0], "and back")
+	r, err := p.running.Run("turn list", nil)
+	if err != nil || len(r.Rows) != 2 {
+		t.Fatal(r, err)
+	}
+}
+
+// connected is a connected socket as a net.PacketConn.
+type connected struct{ net.Conn }
+
+func (c connected) ReadFrom(p []byte) (int, net.Addr, error) {
+	n, err := c.Read(p)
+	return n, c.RemoteAddr(), err
+}
+func (c connected) WriteTo(p []byte, _ net.Addr) (int, error) { return c.Write(p) }
 
 // What ends calls that go on.
 func TestEnds(t *testing.T) {

@@ -62,6 +62,8 @@ func (p *service) Setup(h module.Host) error {
 	p.server = module.Live(h, "turn", newServer)
 	if s := p.server; s.accounts == nil { // the first generation; nothing is written while guards read
 		s.accounts, s.ledger, s.ahead.outside = account.Of(h), quota.Of(h), outside.Of(h)
+		s.failures = account.GuardOf(h)
+		s.scarce = func() bool { return h.Pressure() == module.Red }
 		a := &s.announcer
 		a.server, a.offers, a.outside, a.certs = s, offer.Of(h), outside.Of(h), p.certs
 	}

@@ -282,7 +282,11 @@ func (g *Guard) authenticate(r *request) bool {
 	} else {
 		u = g.house.User(string(name), r.from.From)
 	}
-	if u == nil || stun.MessageIntegrity(u.Key).Check(&r.message) != nil {
+	if u == nil {
+		return g.challenge(r, stun.CodeUnauthorized)
+	}
+	if stun.MessageIntegrity(u.Key).Check(&r.message) != nil {
+		g.house.Failed(u, r.from.From)
 		return g.challenge(r, stun.CodeUnauthorized)
 	}
 	r.who = user{u, u.Key}

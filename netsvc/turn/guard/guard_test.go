@@ -159,6 +159,7 @@ type manor struct {
 	mu     sync.Mutex
 	asked  []Ask
 	relays []*relay
+	failed []string
 	gone   map[string]bool // whose credentials are good no more
 	refuse stun.ErrorCode
 	slow   time.Duration // how long it takes to open a relay
@@ -173,6 +174,12 @@ func (m *manor) User(name string, _ netip.AddrPort) *User {
 		return nil
 	}
 	return &User{Name: name, Key: keyOf(name)}
+}
+
+func (m *manor) Failed(u *User, _ netip.AddrPort) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.failed = append(m.failed, u.Name)
 }
 
 func keyOf(name string) []byte { return stun.NewLongTermIntegrity(name, realm, "secret") }

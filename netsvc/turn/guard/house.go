@@ -17,6 +17,9 @@ type House interface {
 	Realm() string
 	// User finds who may allocate under that name now; nil when nobody may.
 	User(name string, from netip.AddrPort) *User
+	// Failed is told of a request under a user's name that was not signed with his key. The client owns its address: the
+	// request had a nonce that was sent there.
+	Failed(u *User, from netip.AddrPort)
 	// Open opens a relay for a new allocation, or says with which code that is refused: 440, 486 or 508. It calls done
 	// once, with one of the two: at once, or later from anywhere.
 	Open(u *User, ask *Ask, done func(Relay, stun.ErrorCode))

@@ -192,6 +192,9 @@ func TestCredentials(t *testing.T) {
 					return
 				}
 				want(t, a, tc.code, "")
+				if told := len(s.house.failed) > 0; told != (tc.name == "wrong password") {
+					t.Errorf("the house was told of a failure: %v", told)
+				}
 				if tc.code != 400 {
 					if v, _ := a.Get(stun.AttrRealm); string(v) != realm {
 						t.Errorf("realm %q", v)
