@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,6 +68,16 @@ func flows(args []string) int {
 // After kill -9 the ledger is never below what flowed, and above it by at most a
 // lease for each flow; the credit has paid for exactly that.
 func TestKill(t *testing.T) {
+	kills(t, 8, func() storetest.Injection { return storetest.Injection{} })
+}
+
+// The same when it dies within a system call by which the store changes its file.
+func TestKillWithin(t *testing.T) {
+	storetest.NeedStrace(t)
+	kills(t, 6, storetest.RandomKill)
+}
+
+func kills(t *testing.T, usual int, next func() storetest.Injection) {
 	dir := storetest.FastDir(t)
 	credit := int64(1) << 50
 	s := storetest.OpenWith(t, store.Options{Dir: dir, Tables: New().Tables()})
@@ -75,8 +86,9 @@ func TestKill(t *testing.T) {
 	}
 	s.Close()
 	low, high := int64(0), int64(0) // bounds of what the ledger may say
-	for range storetest.Kills(t, 8) {
-		flowed := killed(t, dir)
+	for range storetest.Kills(t, usual) {
+		in := next()
+		flowed := killed(t, dir, in)
 		low += flowed
 		s := storetest.OpenWith(t, store.Options{Dir: dir, Tables: New().Tables()})
 		l := begin(t, s, unlimited())
@@ -85,7 +97,7 @@ func TestKill(t *testing.T) {
 		// Each piece may have been taken and not been said yet.
 		high = max(high, low) + crashFlows*(maxLease+256<<10)
 		if sum < low || sum > high {
-			t.Fatalf("the ledger says %d, between %d and %d flowed", sum, low, high)
+			t.Fatalf("%v: the ledger says %d, between %d and %d flowed", in, sum, low, high)
 		}
 		low, high = sum, sum
 		if other := used(t, l, "juliet@capulet.lit"); other[0] != got[1] || other[1] != got[0] {
@@ -110,9 +122,14 @@ func TestKill(t *testing.T) {
 }
 
 // killed runs the child for a moment and returns how much flowed.
-func killed(t *testing.T, dir string) (flowed int64) {
+func killed(t *testing.T, dir string, in storetest.Injection) (flowed int64) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "quota-flows", dir)
+	argv := []string{os.Args[0], "quota-flows", dir}
+	if in.Call != "" {
+		argv = append([]string{"strace", "-f", "-o", "/dev/null", "-e", "trace=" + in.Call, "-e", "inject=" + in.Call + ":signal=SIGKILL:when=" + in.When}, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -121,16 +138,15 @@ func killed(t *testing.T, dir string) (flowed int64) {
 		t.Fatal(err)
 	}
 	pieces := 50 + rand.IntN(800)
-	in := bufio.NewScanner(out)
-	for in.Scan() {
-		verb, text, _ := strings.Cut(in.Text(), " ")
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		verb, text, _ := strings.Cut(lines.Text(), " ")
 		if verb == "e" {
 			t.Error(text)
 		}
 		n, _ := strconv.ParseInt(text, 10, 64)
 		flowed += n
 		if pieces--; pieces == 0 {
-			cmd.Process.Kill() // what it has said until now is still read
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it has said until now is still read; strace's child, too
 		}
 	}
 	cmd.Wait()
