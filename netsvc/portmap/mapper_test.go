@@ -51,6 +51,7 @@ func (p *tongue) say(ctx context.Context, what string) error {
 		}
 	}
 	time.Sleep(time.Millisecond)
+	p.turn.Load()
 	if p.closed {
 		return errRefused
 	}

@@ -38,8 +38,9 @@ type router struct {
 	entries  map[outside.Target]entryOf // by network and external port
 	requests int
 	// twist turns an answer into what is sent in its place, at the socket that the request came from.
-	twist func(answer []byte) [][]byte
-	fault func(action string) int // of UPnP: code to refuse with, 0 for none
+	twist    func(answer []byte) [][]byte
+	generous bool                    // by UPnP it gives a port away that another host has
+	fault    func(action string) int // of UPnP: code to refuse with, 0 for none
 }
 
 type entryOf struct {
@@ -288,7 +289,7 @@ func (r *router) act(kind, action string, args map[string]string) (code int, val
 		r.entries[key] = entryOf{client: client, port: port("NewInternalPort"), lifetime: uint32(lease)}
 		return 0, "<NewReservedPort>" + strconv.Itoa(int(key.Port)) + "</NewReservedPort>"
 	case "AddPortMapping":
-		if taken && e.client != client {
+		if taken && e.client != client && !r.generous {
 			return igd.Conflict, ""
 		}
 		r.entries[key] = entryOf{client: client, port: port("NewInternalPort"), lifetime: uint32(lease)}

@@ -172,6 +172,45 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
+// The answer to an earlier wish is none to a removal.
+func TestLateAnswerToARemoval(t *testing.T) {
+	both(t, func(t *testing.T, name string, r *router) {
+		var ignored metric.Counter
+		s := speaker(t, name, r.at, slow, &ignored)
+		if _, err := s.add(t.Context(), udp, udp.Port, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		lifetime := 4 // where it stands
+		if name == "nat-pmp" {
+			lifetime = 12
+		}
+		r.set(func(r *router) {
+			r.twist = func(b []byte) [][]byte {
+				late := bytes.Clone(b)
+				binary.BigEndian.PutUint32(late[lifetime:], 3600)
+				return [][]byte{late, b}
+			}
+		})
+		if err := s.remove(t.Context(), udp, udp.Port); err != nil || ignored.Value() != 1 {
+			t.Errorf("%v, %d ignored", err, ignored.Value())
+		}
+	})
+}
+
+// A nonce belongs to one router and one port.
+func TestNonces(t *testing.T) {
+	one, other := netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("192.168.1.2")
+	seen := make(map[pcp.Nonce]bool)
+	for _, s := range []speakPCP{{secret: []byte("a"), gateway: one}, {secret: []byte("a"), gateway: other}, {secret: []byte("b"), gateway: one}} {
+		for _, t := range []outside.Target{udp, tcp, {Network: "tcp", Port: udp.Port}, {Network: "tcp", Port: udp.Port + 256}} {
+			seen[s.nonce(t)] = true
+		}
+	}
+	if len(seen) != 12 {
+		t.Errorf("%d nonces for 12 mappings", len(seen))
+	}
+}
+
 // Answers are late: each comes when the request has been sent again, so that one too many is left for the next.
 func TestDelayedAnswers(t *testing.T) {
 	both(t, func(t *testing.T, name string, r *router) {

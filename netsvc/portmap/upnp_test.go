@@ -117,6 +117,25 @@ func TestUPnPPeculiarities(t *testing.T) {
 	}
 }
 
+// A port that another host has stays that host's, whatever the router would do.
+func TestUPnPTakesNothingAway(t *testing.T) {
+	r := newRouter(t)
+	r.generous = true
+	neighbour := entryOf{client: netip.MustParseAddr("192.168.1.9"), port: 1}
+	r.entries[udp] = neighbour
+	s := upnpAt(new(metric.Counter), r.upnp(igd.IP1))
+	if err := s.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g, err := s.add(t.Context(), udp, udp.Port, time.Hour)
+	if err != nil || g.external == udp.Port {
+		t.Errorf("%+v, %v", g, err)
+	}
+	if e, _ := r.has("udp", udp.Port); e != neighbour {
+		t.Errorf("the neighbour's port is %+v", e)
+	}
+}
+
 // Routers of old know no leases: what is mapped stays until it is removed.
 func TestUPnPWithoutLeases(t *testing.T) {
 	r := newRouter(t)
