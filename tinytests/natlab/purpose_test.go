@@ -19,8 +19,13 @@ import (
 // stranger who gets nothing.
 func TestPurpose(t *testing.T) {
 	binary := program(t)
+	t.Run("pcp", func(t *testing.T) { purpose(t, binary, "enable_upnp=yes", "enable_natpmp=yes") })
+	t.Run("upnp", func(t *testing.T) { purpose(t, binary, "enable_upnp=yes", "enable_natpmp=no") })
+}
+
+func purpose(t *testing.T, binary string, router ...string) {
 	h := newHome(t)
-	h.route("enable_upnp=yes", "enable_natpmp=yes")
+	h.route(router...)
 	n := h.box.Start(binary, "services=turn,socks5,portmap", "c2s.listen=", "c2s.direct_tls=[::]:5223", "turn.tls=", "portmap.ports=tcp/5223", "memory.limit=32MB")
 	romeo, juliet := h.inet.Client("romeo", EndpointIndependent), h.inet.Client("juliet", Symmetric)
 
