@@ -28,8 +28,8 @@
 // sides are *net.TCPConn and the source is limited by an *io.LimitedReader, and not
 // when either is wrapped in anything else. A transfer has a pipe for each direction
 // while it moves bytes: 6 descriptors at most. On boards with little memory a piece is
-// at most 64 KiB, and the socket buffers are small, so that a hundred receivers that
-// do not read pin little.
+// at most 64 KiB, and the socket buffers are small where there are many transfers, so
+// that a hundred receivers that do not read pin little.
 //
 // # Strangers
 //

@@ -179,7 +179,7 @@ func (p *proxy) Switch() {
 		}
 	}
 	if small {
-		p.limits.buffer = 32 << 10
+		p.limits.buffers = [2]int{256 << 10, 32 << 10}
 	}
 	p.live.gate.Set(p.pending, p.perAddr)
 	p.live.shapers.set(p.rate, p.rateAll)
@@ -374,6 +374,10 @@ func (p *proxy) admit(r transfer.Request, service string, sides [2]*party) (m *m
 	return m, "", nil
 }
 
+// few is how many transfers may have larger buffers on a small board: with small ones
+// a transfer is slow where its other side is far away.
+const few = 8
+
 // add notes a transfer, if there may be one more.
 func (l *live) add(m *moving, p *proxy) error {
 	l.mu.Lock()
@@ -392,6 +396,9 @@ func (l *live) add(m *moving, p *proxy) error {
 	l.next++
 	m.id = l.next
 	l.moving[m.id] = m
+	if len(l.moving) > few {
+		m.crowded = 1
+	}
 	m.all = &l.shapers.all
 	for i, who := range m.local(p.host.Site().Domains) {
 		l.ofUser[who]++

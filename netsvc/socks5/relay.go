@@ -39,6 +39,7 @@ type moving struct {
 	shapers [2]*shaper // of the local parties; nil for none
 	opts    *limits    // of the generation in which it began
 	all     *shaper
+	crowded int // 1: many others were under way as it began
 
 	bytes   [2]atomic.Int64 // moved, by direction
 	flow    *metric.Counter // of all transfers
@@ -53,9 +54,11 @@ type moving struct {
 
 // limits are the options that a transfer keeps.
 type limits struct {
-	idle   time.Duration
-	chunk  int64
-	buffer int // of each socket and direction; 0: the kernel's choice
+	idle  time.Duration
+	chunk int64
+	// buffers are the sizes of a socket's, in each direction, for transfers that began
+	// beside few others (0) and beside many (1); 0: the kernel's choice.
+	buffers [2]int
 }
 
 // end breaks the transfer off, once, and reports whether it was this call that did.
@@ -82,9 +85,9 @@ func (m *moving) tune(c *net.TCPConn) error {
 	return raw.Control(func(p uintptr) {
 		fd := int(p)
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(m.opts.idle.Milliseconds()))
-		if m.opts.buffer > 0 {
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, m.opts.buffer)
-			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, m.opts.buffer)
+		if size := m.opts.buffers[m.crowded]; size > 0 {
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, size)
 		}
 	})
 }
