@@ -105,6 +105,16 @@ func (h *home) reached(n *Node, port string) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// maps lists the router's own rules for what it has mapped.
+func (h *home) maps() string {
+	h.t.Helper()
+	out, err := h.box.Router.Command("nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd").CombinedOutput()
+	if err != nil {
+		h.t.Fatalf("%v\n%s", err, out)
+	}
+	return string(out)
+}
+
 // greeted tells whether an XMPP server answers there, on the internet's side.
 func (h *home) greeted(at netip.AddrPort) bool {
 	c, err := h.inet.TCP(at)
@@ -145,12 +155,15 @@ func TestPortmap(t *testing.T) {
 				t.Errorf("not by %s:\n%s", protocol, n.Ctl("portmap", "show"))
 			}
 			h.Wait("somebody comes in", func() bool { return h.greeted(at) })
+			if maps := h.maps(); strings.Count(maps, "dnat") != 1 || !strings.Contains(maps, "5222") {
+				t.Errorf("the router maps what it was not asked for:\n%s", maps)
+			}
 			n.Stop()
 			if h.greeted(at) {
 				t.Error("the port is open after the end")
 			}
-			if out, _ := h.box.Router.Command("nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd").Output(); strings.Contains(string(out), "5222") {
-				t.Errorf("the router still maps it:\n%s", out)
+			if maps := h.maps(); strings.Contains(maps, "dnat") {
+				t.Errorf("the router still maps it:\n%s", maps)
 			}
 		})
 	}
