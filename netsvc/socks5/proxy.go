@@ -358,16 +358,21 @@ func (p *proxy) admit(r transfer.Request, service string, sides [2]*party) (m *m
 	m = &moving{request: r, begin: time.Now(), sides: sides, opts: &p.limits, flow: p.stats.flow}
 	m.running, m.stop = context.WithCancel(context.Background())
 	if err := p.live.add(m, p); err != nil {
+		m.stop()
 		return nil, "many", err
 	}
 	ctx, cancel := context.WithTimeout(m.running, openTime)
 	defer cancel()
 	m.account, err = p.ledger.Open(ctx, quota.Flow{Service: service, From: r.Requester, To: r.Target, Requester: r.Requester, Max: limit})
 	if err != nil {
+		cut := m.running.Err() != nil
 		p.live.remove(m)
 		var lim *quota.Limit
-		if errors.As(err, &lim) {
+		switch {
+		case errors.As(err, &lim):
 			return nil, "quota", err
+		case cut:
+			return nil, "cut", &transfer.Refusal{Reason: "the transfer was ended"}
 		}
 		return nil, "broken", err
 	}
@@ -388,7 +393,8 @@ func (l *live) add(m *moving, p *proxy) error {
 	if len(l.moving) >= p.most {
 		return &transfer.Refusal{Reason: "too many transfers are under way"}
 	}
-	for _, who := range m.local(p.host.Site().Domains) {
+	users := m.local(p.host.Site().Domains)
+	for _, who := range users {
 		if l.ofUser[who] >= p.mostOf {
 			return &transfer.Refusal{Reason: "too many transfers of " + who.String() + " are under way"}
 		}
@@ -400,12 +406,12 @@ func (l *live) add(m *moving, p *proxy) error {
 		m.crowded = 1
 	}
 	m.all = &l.shapers.all
-	for i, who := range m.local(p.host.Site().Domains) {
+	for i, who := range users {
 		l.ofUser[who]++
 		m.shapers[i] = l.shapers.enter(who)
 	}
 	m.leave = func() {
-		for _, who := range m.local(p.host.Site().Domains) {
+		for _, who := range users {
 			l.shapers.leave(who)
 			if l.ofUser[who]--; l.ofUser[who] == 0 {
 				delete(l.ofUser, who)
