@@ -45,10 +45,10 @@ func start(t testing.TB, values map[string]string) (*moduletest.Running, *net.UD
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
+	done, serve := make(chan struct{}), r.Listener("snmp").Packets
 	go func() {
 		defer close(done)
-		r.Listener("snmp").Packets(c)
+		serve(c)
 	}()
 	t.Cleanup(func() {
 		c.Close()

@@ -33,6 +33,12 @@
 // access, tree. Reading takes no lock but the user's own, for his cipher. A SET holds Agent.changing and waits for
 // the disk; others wait behind it on the same socket.
 //
+// # gosnmp
+//
+// Keys are localised by github.com/gosnmp/gosnmp (package usm), and it is the manager of the tests. Messages and
+// notifications are own code: as an agent's its codec writes negative request identifiers with five bytes, knows no
+// limit of size and spends a quarter of its time on OIDs as texts; its sender of traps would cost 45 KB of flash.
+//
 // Specifications: RFC 3411 to 3418, RFC 3584, RFC 7860, RFC 3826; RFC 1157 and RFC 1901 for the older versions.
 // Deviations: a user is not served below his level even where VACM could grant it; the default context is
 // the only one; proxying, GETBULK over version 1 and traps of version 1 do not exist.
