@@ -74,6 +74,19 @@ func (l *load) begin() {
 	}
 }
 
+// once moves one byte through each stream.
+func (l *load) once() error {
+	for _, s := range l.streams {
+		if _, err := s.from.Write([]byte{1}); err != nil {
+			return err
+		}
+		if _, err := s.to.Read(make([]byte, 1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (l *load) broken(s *stream, err error) {
 	if !l.closed.Load() {
 		s.brokenAfter.CompareAndSwap(nil, &err)

@@ -13,6 +13,8 @@
 //     8 streams for 4 s after 1 s of warming up. The ledger counts every byte meanwhile.
 //   - fair: 100 transfers at once for 10 s; Jain's index of the bytes that each moved, (Σx)²/(n·Σx²), 1 when all are equal.
 //     None may fail.
+//   - tunnel: growth of the server's memory (proportional set size, all its processes) per transfer, with 200 that move
+//     one byte and then nothing.
 //   - stalled: 100 transfers to receivers that do not read, while the server is in a control group with 64 MB of memory.
 //     Nothing may be killed, and another transfer must still get through. Needs root.
 //
@@ -49,7 +51,7 @@ const (
 
 func run() error {
 	rounds := flag.Int("rounds", 3, "rounds, of which the median counts")
-	only := flag.String("only", "cpu,fair,stalled", "what to measure")
+	only := flag.String("only", "cpu,fair,tunnel,stalled", "what to measure")
 	path := flag.String("linnet", "", "linnet binary (default: built from this tree)")
 	flag.Parse()
 	if runtime.NumCPU() < 2 {
@@ -86,6 +88,9 @@ func run() error {
 	}
 	if slices.Contains(wanted, "fair") {
 		failed = !measureFair(servers, *rounds) || failed
+	}
+	if slices.Contains(wanted, "tunnel") {
+		failed = !measureTunnel(servers) || failed
 	}
 	if slices.Contains(wanted, "stalled") {
 		switch err := measureStalled(l); {
@@ -204,6 +209,32 @@ func fairOnce(s relay) (float64, error) {
 	}
 	say("  fair: %-7s %.0f MB/s in all", s.name(), total/10/1e6)
 	return total * total / (float64(len(after)) * squares), nil
+}
+
+func measureTunnel(servers []relay) (ok bool) {
+	const tunnels = 200
+	for _, s := range servers {
+		if err := s.start(); err != nil {
+			say("tunnel, %s: %v", s.name(), err)
+			return false
+		}
+		time.Sleep(2 * time.Second)
+		before := s.memory()
+		load, err := open(s, tunnels)
+		if err == nil {
+			err = load.once()
+		}
+		if err != nil {
+			say("tunnel, %s: %v", s.name(), err)
+			s.stop()
+			return false
+		}
+		time.Sleep(2 * time.Second)
+		say("memory per idle tunnel: %s %.1f KB (%.1f MB for %d)", s.name(), float64(s.memory()-before)/tunnels/1e3, float64(s.memory())/1e6, tunnels)
+		load.close()
+		s.stop()
+	}
+	return true
 }
 
 // measureStalled lets 100 receivers not read while the server has 64 MB.

@@ -27,6 +27,7 @@ type relay interface {
 	start() error
 	stop()
 	cpu() time.Duration
+	memory() int64 // bytes
 	// connect makes one stream through it.
 	connect() (from, to *net.TCPConn, err error)
 }
@@ -85,23 +86,43 @@ func (p *process) alive() error {
 	return nil
 }
 
-// cpu is what all processes of the group have used, in the kernel's ticks.
-func (p *process) cpu() (total time.Duration) {
-	dirs, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range dirs {
+// each calls f with the directory in /proc of every process of the group, and the fields of its stat behind the name.
+func (p *process) each(f func(dir string, stat []string)) {
+	files, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
 		}
-		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-		if pgrp, _ := strconv.Atoi(f[2]); pgrp != p.cmd.Process.Pid {
-			continue
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if group, _ := strconv.Atoi(fields[2]); group == p.cmd.Process.Pid {
+			f(filepath.Dir(file), fields)
 		}
-		for _, field := range f[11:13] { // utime and stime
+	}
+}
+
+// cpu is what all processes of the group have used, in the kernel's ticks.
+func (p *process) cpu() (total time.Duration) {
+	p.each(func(_ string, stat []string) {
+		for _, field := range stat[11:13] { // utime and stime
 			ticks, _ := strconv.ParseInt(field, 10, 64)
 			total += time.Duration(ticks) * (time.Second / 100)
 		}
-	}
+	})
+	return total
+}
+
+// memory is the proportional set size of all processes of the group.
+func (p *process) memory() (total int64) {
+	p.each(func(dir string, _ []string) {
+		text, _ := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) == 3 && f[0] == "Pss:" {
+				kib, _ := strconv.ParseInt(f[1], 10, 64)
+				total += kib << 10
+			}
+		}
+	})
 	return total
 }
 
@@ -225,7 +246,7 @@ func (l *linnet) start() error {
 		return err
 	}
 	config := filepath.Join(data, "linnet.toml")
-	text := fmt.Sprintf("domain = \"bench.local\"\nservices = [\"socks5\"]\n[c2s]\nlisten = []\ndirect_tls = []\nplain = [%q]\n[socks5]\nlisten = [%q]\n", xmpp, l.address)
+	text := fmt.Sprintf("domain = \"bench.local\"\nservices = [\"socks5\"]\n[c2s]\nlisten = []\ndirect_tls = []\nplain = [%q]\n[socks5]\nlisten = [%q]\ntransfers_per_user = 1000\n", xmpp, l.address)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return err
 	}
