@@ -48,18 +48,29 @@ func count(p *board.Processors, i int) uint64 {
 		p.Interrupts, p.Switches, t.SoftInterrupt, p.SwapIn, p.SwapOut, t.Steal}[i]
 }
 
+// constants are objects that always say the same: a number, or a text where that is -1.
+var constants = []struct {
+	name   string
+	at     mib.OID
+	id     uint32
+	number int
+	text   string
+}{
+	{"memIndex", memory, 1, 0, ""}, {"memErrorName", memory, 2, -1, "swap"}, {"memSwapError", memory, 100, 0, ""}, {"memSwapErrorMsg", memory, 101, -1, ""},
+	{"ssIndex", system, 1, 1, ""}, {"ssErrorName", system, 2, -1, "systemStats"},
+}
+
 // Groups returns the group.
 func Groups(env *mib.Env) []mib.Group {
 	g := &group{mibs.Of(env.Host)}
-	constant := func(name string, oid mib.OID, v mib.Value) mib.Scalar {
-		return mib.Scalar{Name: name, OID: oid, Kind: v.Kind(), Get: func(*mib.Request) mib.Value { return v }}
-	}
-	scalars := []mib.Scalar{
-		constant("memIndex", memory.With(1), mib.Int(0)), constant("memErrorName", memory.With(2), mib.Text("swap")),
-		constant("memSwapError", memory.With(100), mib.Int(0)), constant("memSwapErrorMsg", memory.With(101), mib.Text("")),
-		constant("ssIndex", system.With(1), mib.Int(1)), constant("ssErrorName", system.With(2), mib.Text("systemStats")),
-		{Name: "ssCpuNumCpus", OID: system.With(67), Kind: mib.Integer32,
-			Get: func(r *mib.Request) mib.Value { return mib.Int(len(g.machine.Processors(r.Now).Each)) }},
+	scalars := []mib.Scalar{{Name: "ssCpuNumCpus", OID: system.With(67), Kind: mib.Integer32,
+		Get: func(r *mib.Request) mib.Value { return mib.Int(len(g.machine.Processors(r.Now).Each)) }}}
+	for _, c := range constants {
+		v := mib.Int(c.number)
+		if c.number < 0 {
+			v = mib.Text(c.text)
+		}
+		scalars = append(scalars, mib.Scalar{Name: c.name, OID: c.at.With(c.id), Kind: v.Kind(), Get: func(*mib.Request) mib.Value { return v }})
 	}
 	for i, row := range sizes {
 		if row.id != 0 {
@@ -85,16 +96,7 @@ func Groups(env *mib.Env) []mib.Group {
 		Scalars: scalars,
 		Tables: []mib.Table{
 			{Name: "dskTable", Entry: disks, Keep: 5 * time.Second, Fill: g.disks, Columns: diskColumns},
-			{Name: "laTable", Entry: load, Keep: 5 * time.Second, Fill: g.load, Columns: []mib.Column{
-				{ID: 1, Name: "laIndex", Kind: mib.Integer32},
-				{ID: 2, Name: "laNames", Kind: mib.OctetString},
-				{ID: 3, Name: "laLoad", Kind: mib.OctetString},
-				{ID: 4, Name: "laConfig", Kind: mib.OctetString},
-				{ID: 5, Name: "laLoadInt", Kind: mib.Integer32},
-				{ID: 6, Name: "laLoadFloat", Kind: mib.Opaque},
-				{ID: 100, Name: "laErrorFlag", Kind: mib.Integer32},
-				{ID: 101, Name: "laErrMessage", Kind: mib.OctetString},
-			}},
+			{Name: "laTable", Entry: load, Keep: 5 * time.Second, Fill: g.load, Columns: loadColumns},
 		},
 	}}
 }
@@ -118,6 +120,17 @@ var diskColumns = []mib.Column{
 	{ID: 16, Name: "dskUsedHigh", Kind: mib.Gauge32},
 	{ID: 100, Name: "dskErrorFlag", Kind: mib.Integer32},
 	{ID: 101, Name: "dskErrorMsg", Kind: mib.OctetString},
+}
+
+var loadColumns = []mib.Column{
+	{ID: 1, Name: "laIndex", Kind: mib.Integer32},
+	{ID: 2, Name: "laNames", Kind: mib.OctetString},
+	{ID: 3, Name: "laLoad", Kind: mib.OctetString},
+	{ID: 4, Name: "laConfig", Kind: mib.OctetString},
+	{ID: 5, Name: "laLoadInt", Kind: mib.Integer32},
+	{ID: 6, Name: "laLoadFloat", Kind: mib.Opaque},
+	{ID: 100, Name: "laErrorFlag", Kind: mib.Integer32},
+	{ID: 101, Name: "laErrMessage", Kind: mib.OctetString},
 }
 
 func (g *group) disks(s *mib.Snapshot) {
