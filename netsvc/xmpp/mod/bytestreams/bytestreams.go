@@ -115,7 +115,7 @@ func (m *extension) activate(r *xmpp.Request) {
 	case sid == "" || text == "":
 		r.Refuse(stanza.BadRequest, "a stream's id and the other party are needed")
 		return
-	case err != nil || target.Local() == "":
+	case err != nil: // a domain is good: the other party may be a gateway
 		r.Refuse(stanza.JIDMalformed, "")
 		return
 	case r.Payload.Attr("mode") == "udp":

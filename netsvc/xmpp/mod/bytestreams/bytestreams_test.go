@@ -112,7 +112,7 @@ func TestRefusals(t *testing.T) {
 		romeo.Ask(`<iq type='set' id='a1' to='`+streamer+`'><query xmlns='`+space+`'><activate>juliet@capulet.lit</activate></query></iq>`,
 			refusal("modify", "bad-request", "a stream's id and the other party are needed"))
 		romeo.Ask(activation("@capulet.lit"), refusal("modify", "jid-malformed", ""))
-		romeo.Ask(activation("capulet.lit"), refusal("modify", "jid-malformed", ""))
+		romeo.Ask(activation("gateway.elsewhere.lit"), done)
 		romeo.Ask(`<iq type='set' id='a1' to='`+streamer+`'><query xmlns='`+space+`' sid='x' mode='udp'><activate>juliet@capulet.lit/balcony</activate></query></iq>`,
 			refusal("cancel", "feature-not-implemented", ""))
 	})
@@ -167,6 +167,7 @@ func TestStrangers(t *testing.T) {
 		{remote: "contacts", target: "other@elsewhere.lit/x"},
 		{remote: "yes", target: "romeo@montague.lit/orchard", ok: true},
 		{remote: "yes", target: "ghost@montague.lit/x"},
+		{remote: "yes", target: "montague.lit"},
 		{remote: "yes", target: "other@elsewhere.lit/x"},
 		{remote: "no", target: "romeo@montague.lit/orchard", sub: xmpp.Subscription{From: true, To: true}},
 	} {
