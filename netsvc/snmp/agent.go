@@ -32,6 +32,7 @@ type Agent struct {
 	// Notifications.
 	made        time.Time
 	lastRefusal atomic.Int64 // when authenticationFailure was told last, in nanoseconds since made; 0 never
+	lastPanic   atomic.Int64 // when one was logged last, likewise
 	ids         atomic.Uint32
 	sent, lost  atomic.Uint32  // notifications
 	telling     sync.WaitGroup // goroutines of targets

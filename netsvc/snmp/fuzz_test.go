@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"linnet/netsvc/log"
 	"linnet/netsvc/snmp/mib"
 	"linnet/netsvc/snmp/usm"
 	"linnet/netsvc/wire/ber"
@@ -300,6 +302,33 @@ func TestAllocations(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
+	}
+}
+
+// A group that panics costs one answer, and one line of the log.
+func TestPanic(t *testing.T) {
+	var lines strings.Builder
+	d := testDesk(t)
+	d.agent.log = log.To(&lines, log.LevelInfo)
+	tree, err := mib.NewTree(mib.Group{Name: "BAD-MIB", Scalars: []mib.Scalar{{Name: "bad", OID: mib.Enterprise.With(79), Kind: mib.Integer32,
+		Get: func(*mib.Request) mib.Value { panic("bad group") }}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := d.agent.access.Load().communities[0].tree
+	d.agent.access.Load().communities[0].tree = tree
+	packet := request(d, version2c, "", true, tagGet, binds("1.3.6.1.4.1.8072.9999.9999.79.0"))
+	for range 3 {
+		if d.protected(bytes.Clone(packet), someone) != nil {
+			t.Error("answered")
+		}
+	}
+	if n := strings.Count(lines.String(), "bad group"); n != 1 {
+		t.Errorf("logged %d times", n)
+	}
+	d.agent.access.Load().communities[0].tree = good
+	if d.protected(bytes.Clone(packet), someone) == nil {
+		t.Error("no answer afterwards")
 	}
 }
 

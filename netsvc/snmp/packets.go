@@ -3,8 +3,10 @@ package snmp
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"syscall"
 	"time"
 	"unsafe"
@@ -31,11 +33,27 @@ func (a *Agent) packets(c *net.UDPConn) {
 			a.stats.inc(parseErrors)
 			continue
 		}
-		if out := d.answer(in[:n], from.Addr()); out != nil {
+		if out := d.protected(in[:n], from.Addr()); out != nil {
 			// An answer that cannot be sent is lost as it could be lost on its way.
 			_, _, _ = c.WriteMsgUDPAddrPort(out, source(control[:size]), from)
 		}
 	}
+}
+
+// protected is answer, but that a mistake in one of the groups costs one answer and not the agent.
+func (d *desk) protected(packet []byte, from netip.Addr) (out []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = nil
+			a := d.agent
+			now := int64(time.Since(a.made)) + 1
+			if last := a.lastPanic.Load(); last == 0 || now-last > int64(time.Minute) {
+				a.lastPanic.Store(now)
+				a.log.Error("answer panicked", "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
+			}
+		}
+	}()
+	return d.answer(packet, from)
 }
 
 // tellDestination makes the kernel say which of our addresses a datagram came to, on a socket of all of them.
