@@ -223,6 +223,33 @@ func TestGetBulk(t *testing.T) {
 	}
 }
 
+// A manager that takes little gets little; one that takes less than anybody may is not answered.
+func TestMaxSize(t *testing.T) {
+	d := testDesk(t)
+	packet := request(d, version3, "none", true, tagGetBulk, binds("1.3.6.1.4.1.8072.9999.9999.77.1.1", "1.3.6.1.4.1.8072.9999.9999.77.1.2"))
+	sized := func(size uint16) []byte {
+		return bytes.Replace(packet, []byte{2, 2, maxMessage >> 8, maxMessage & 255, 4, 1}, []byte{2, 2, byte(size >> 8), byte(size), 4, 1}, 1)
+	}
+	for _, size := range []uint16{484, 500, 600, 1000} {
+		out := d.answer(sized(size), someone)
+		if len(out) == 0 || len(out) > int(size) {
+			t.Errorf("a manager that takes %d bytes gets %d", size, len(out))
+		}
+	}
+	if out := d.answer(sized(483), someone); out != nil {
+		t.Error("483 bytes are taken")
+	}
+	m := response(t, d, d.answer(sized(484), someone))
+	if n := len(names(t, &m.pdu)); n < 5 || n >= 20 {
+		t.Errorf("%d instances", n)
+	}
+	get := request(d, version3, "none", true, tagGet, bytes.Repeat(binds("1.3.6.1.4.1.8072.9999.9999.77.1.2.7"), 30))
+	get = bytes.Replace(get, []byte{2, 2, maxMessage >> 8, maxMessage & 255, 4, 1}, []byte{2, 2, 1, 244, 4, 1}, 1)
+	if m := response(t, d, d.answer(get, someone)); m.pdu.a != int32(mib.TooBig) || len(m.pdu.binds) != 0 {
+		t.Errorf("error %d, %d bytes", m.pdu.a, len(m.pdu.binds))
+	}
+}
+
 // The clock of a message may be off by 150 seconds; a message of an earlier start never counts.
 func TestTimeWindow(t *testing.T) {
 	d := testDesk(t)

@@ -177,6 +177,9 @@ func (d *desk) bulk(tree *mib.Tree, p *pdu, room int) (end int, res result) {
 // undone (RFC 3416 section 4.2.5).
 func (d *desk) set(who *principal, binds []byte) result {
 	if !who.write {
+		if who.user == nil {
+			d.agent.stats.inc(badCommunityUses)
+		}
 		return failed(mib.AuthorizationError, 0)
 	}
 	d.agent.changing.Lock()
