@@ -26,7 +26,7 @@ func (p *service) commands(h module.Host) {
 		Help: "Show what was used in a month, and the limits: of one user or domain, or of this machine with all domains.", Run: p.show})
 	h.Command(command.Command{Name: "quota set", Role: command.Admin, Effect: command.Change,
 		Args: []command.Arg{who,
-			{Name: "limit", Kind: command.Enum, Required: true, Choices: []string{"file", "user", "domain"}, Help: "what is limited: one transfer, each user's month, the domain's month"},
+			{Name: "limit", Kind: command.Enum, Required: true, Choices: []string{"file", "user", "domain", "rate"}, Help: "what is limited: one transfer, each user's month, the domain's month, the bytes a second of each user's transfers (of those that begin from now on)"},
 			{Name: "value", Kind: command.Text, Required: true, Help: `a size such as 5GB, "unlimited", "deny", or "inherit" for what the domain or the configuration says`}},
 		Help: "Set a limit of a user or a domain.", Run: p.set})
 	h.Command(command.Command{Name: "quota list", Role: command.Operator, Effect: command.Read,
@@ -135,7 +135,7 @@ func (p *service) show(_ context.Context, c *command.Call) (*command.Result, err
 		return nil, err
 	}
 	u.row(r)
-	for _, scope := range []Scope{File, User, Domain} {
+	for _, scope := range []Scope{File, User, Domain, Rate} {
 		if v, ok := set[scope]; ok {
 			r.Set("set-"+scope.String(), "set for "+scope.String(), v.String())
 		}
@@ -169,6 +169,9 @@ func (p *service) set(ctx context.Context, c *command.Call) (*command.Result, er
 	v, err := ParseValue(c.String("value"))
 	if err != nil {
 		return nil, command.BadArg("value", "%v", err)
+	}
+	if scope == Rate && v < 1024 {
+		return nil, command.BadArg("value", "a rate is at least 1KB, or unlimited")
 	}
 	return nil, p.ledger.SetLimit(ctx, s, scope, v)
 }

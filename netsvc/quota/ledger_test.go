@@ -285,6 +285,23 @@ func TestMax(t *testing.T) {
 	}
 }
 
+func TestRateOf(t *testing.T) {
+	l := newLedger(t, unlimited())
+	check := func(who string, want int64, set bool) {
+		t.Helper()
+		if n, ok, err := l.RateOf(jid.MustParse(who)); n != want || ok != set || err != nil {
+			t.Errorf("%s: %d, %v, %v", who, n, ok, err)
+		}
+	}
+	check("romeo@montague.lit", 0, false)
+	l.SetLimit(t.Context(), subject("montague.lit"), Rate, 5000)
+	l.SetLimit(t.Context(), subject("benvolio@montague.lit"), Rate, Unlimited)
+	check("romeo@montague.lit", 5000, true)
+	check("benvolio@montague.lit", 0, true)
+	check("juliet@capulet.lit", 0, false)
+	check("x@elsewhere.lit", 0, false)
+}
+
 func TestGroups(t *testing.T) {
 	o := unlimited()
 	o.Groups = map[string]string{"montague.lit": "verona", "capulet.lit": "verona"}

@@ -57,10 +57,11 @@ const (
 	Box                 // the month of this machine
 	All                 // the month of all machines
 	Credit              // a balance
+	Rate                // bytes a second of a user, which relays keep to themselves: no Limit is of it
 	scopes
 )
 
-var scopeNames = [...]string{"file", "user", "domain", "box", "all", "credit"}
+var scopeNames = [...]string{"file", "user", "domain", "box", "all", "credit", "rate"}
 
 // String returns the name that commands and metrics use.
 func (s Scope) String() string { return scopeNames[s] }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"linnet/netsvc/account"
+	"linnet/netsvc/wire/jid"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -83,11 +84,11 @@ func (l *Ledger) usage(k meterKey, who string) (u Usage, err error) {
 	return u, err
 }
 
-// Limits returns what is set for the subject itself, by scope: File, User, Domain.
+// Limits returns what is set for the subject itself, by scope: File, User, Domain, Rate.
 func (l *Ledger) Limits(s Subject) (set map[Scope]Value, err error) {
 	set = make(map[Scope]Value)
 	err = l.store.View(func(tx *store.Tx) error {
-		for _, scope := range []Scope{File, User, Domain} {
+		for _, scope := range []Scope{File, User, Domain, Rate} {
 			v, err := l.ownLimit(tx, s.ID, s.Name, scope)
 			if err != nil {
 				return err
@@ -99,6 +100,27 @@ func (l *Ledger) Limits(s Subject) (set map[Scope]Value, err error) {
 		return nil
 	})
 	return set, err
+}
+
+// RateOf returns how many bytes a second are set for a user, or for the users of his
+// domain; ok is false when nothing is, or he is not local. 0 means as many as he can.
+func (l *Ledger) RateOf(bare jid.JID) (bytes int64, ok bool, err error) {
+	p, err := l.local(bare)
+	if err != nil || p.id == 0 {
+		return 0, false, err
+	}
+	v := inherit
+	err = l.store.View(func(tx *store.Tx) (err error) {
+		v, err = l.limitOf(tx, p.id, p.group, Rate, inherit)
+		return err
+	})
+	switch {
+	case err != nil || v == inherit:
+		return 0, false, err
+	case v == Unlimited:
+		return 0, true, nil
+	}
+	return int64(v), true, nil
 }
 
 // SetLimit sets a limit of the subject, for open flows as well: at their next lease.

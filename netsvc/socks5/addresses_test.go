@@ -79,7 +79,7 @@ func TestShapers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s shapers
 		s.set(1000, 0)
-		a, again, b := s.enter(romeo.Bare()), s.enter(romeo.Bare()), s.enter(juliet.Bare())
+		a, again, b := s.enter(romeo.Bare(), 0, false), s.enter(romeo.Bare(), 0, false), s.enter(juliet.Bare(), 0, false)
 		if a != again || a == b {
 			t.Fatal("shapers are mixed up")
 		}
@@ -98,6 +98,16 @@ func TestShapers(t *testing.T) {
 		if pause := a.take(1000); pause != 500*time.Millisecond {
 			t.Errorf("pause %v at the double rate", pause)
 		}
+		if c := s.enter(juliet.Bare(), 100, true); c != b {
+			t.Error("another shaper of the same user")
+		}
+		time.Sleep(time.Minute)
+		s.set(5000, 0) // is not his
+		b.take(25)
+		if pause := b.take(100); pause != time.Second {
+			t.Errorf("pause %v at a rate of his own", pause)
+		}
+		s.leave(juliet.Bare())
 		s.leave(romeo.Bare())
 		if len(s.users) != 2 {
 			t.Error("left too early")

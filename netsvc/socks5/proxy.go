@@ -99,7 +99,7 @@ func (p *proxy) Setup(h module.Host) error {
 	o.Int(&p.perAddr, "pending_per_address", 256, "the same of one address (IPv6: of one /64)").Range(2, 1<<20)
 	o.Int(&p.most, "transfers", 512, "transfers at a time").Range(1, 1<<20)
 	o.Int(&p.mostOf, "transfers_per_user", 128, "transfers of one user at a time").Range(1, 1<<20)
-	o.Bytes(&p.rate, "user_rate", 0, "bytes a second of one user's transfers, in both directions together; 0 means no limit")
+	o.Bytes(&p.rate, "user_rate", 0, "bytes a second of one user's transfers, in both directions together, where `quota set` has set no rate; 0 means no limit")
 	o.Bytes(&p.rateAll, "rate", 0, "bytes a second of all transfers together; 0 means no limit")
 	o.Duration(&p.hookTime, "hook_time", 5*time.Second, "how long a billing system may take to allow a transfer").Between(100*time.Millisecond, time.Minute)
 	o.Bytes(&p.chunk, "chunk", 0, "how much is moved at once: what a receiver that does not read can pin; 0 for what suits the memory").Range(0, 16<<20)
@@ -173,11 +173,7 @@ func (p *proxy) Switch() {
 			p.limits.chunk = 64 << 10
 		}
 	}
-	for _, rate := range []int64{p.rate, p.rateAll} {
-		if rate > 0 { // in pieces that do not come in jerks
-			p.limits.chunk = min(p.limits.chunk, max(4<<10, rate/8))
-		}
-	}
+	p.limits.chunk = smooth(smooth(p.limits.chunk, p.rate), p.rateAll)
 	if small {
 		p.limits.buffers = [2]int{256 << 10, 32 << 10}
 	}
@@ -185,6 +181,14 @@ func (p *proxy) Switch() {
 	p.live.shapers.set(p.rate, p.rateAll)
 	p.wantPorts()
 	p.desk.Offer(p)
+}
+
+// smooth returns the piece for a rate: one that does not come in jerks.
+func smooth(chunk, rate int64) int64 {
+	if rate <= 0 {
+		return chunk
+	}
+	return min(chunk, max(4<<10, rate/8))
 }
 
 // wantPorts asks that the ports of the listeners be reachable from outside.
@@ -385,6 +389,15 @@ const few = 8
 
 // add notes a transfer, if there may be one more.
 func (l *live) add(m *moving, p *proxy) error {
+	users := m.local(p.host.Site().Domains)
+	var rates [2]int64
+	var own [2]bool
+	for i, who := range users {
+		var err error
+		if rates[i], own[i], err = p.ledger.RateOf(who); err != nil {
+			return err
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -393,7 +406,6 @@ func (l *live) add(m *moving, p *proxy) error {
 	if len(l.moving) >= p.most {
 		return &transfer.Refusal{Reason: "too many transfers are under way"}
 	}
-	users := m.local(p.host.Site().Domains)
 	for _, who := range users {
 		if l.ofUser[who] >= p.mostOf {
 			return &transfer.Refusal{Reason: "too many transfers of " + who.String() + " are under way"}
@@ -406,9 +418,10 @@ func (l *live) add(m *moving, p *proxy) error {
 		m.crowded = 1
 	}
 	m.all = &l.shapers.all
+	m.chunk = smooth(smooth(p.limits.chunk, rates[0]), rates[1])
 	for i, who := range users {
 		l.ofUser[who]++
-		m.shapers[i] = l.shapers.enter(who)
+		m.shapers[i] = l.shapers.enter(who, rates[i], own[i])
 	}
 	m.leave = func() {
 		for _, who := range users {

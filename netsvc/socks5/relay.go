@@ -39,7 +39,8 @@ type moving struct {
 	shapers [2]*shaper // of the local parties; nil for none
 	opts    *limits    // of the generation in which it began
 	all     *shaper
-	crowded int // 1: many others were under way as it began
+	chunk   int64 // the largest piece
+	crowded int   // 1: many others were under way as it began
 
 	bytes   [2]atomic.Int64 // moved, by direction
 	flow    *metric.Counter // of all transfers
@@ -109,7 +110,7 @@ func (m *moving) run() {
 // pump moves one direction until it ends, and then closes the other side for
 // writing, so that a direction can end before the other.
 func (m *moving) pump(d quota.Direction) {
-	source, err := newSource(m.sides[d].conn, m.opts.chunk)
+	source, err := newSource(m.sides[d].conn, m.chunk)
 	if err != nil {
 		m.end(endReset, nil)
 		return

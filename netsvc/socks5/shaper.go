@@ -12,7 +12,8 @@ import (
 type shaper struct {
 	mu     sync.Mutex
 	bucket flow.Bucket
-	users  int // transfers; shapers.mu guards it
+	users  int  // transfers; shapers.mu guards it
+	own    bool // the rate is set for the user; the same
 }
 
 // take takes bytes that were moved and returns how long to pause.
@@ -45,13 +46,16 @@ func (s *shapers) set(each, all int64) {
 	defer s.mu.Unlock()
 	s.rate = each
 	for _, u := range s.users {
-		u.set(each)
+		if !u.own {
+			u.set(each)
+		}
 	}
 	s.all.set(all)
 }
 
-// enter returns the shaper of a user, until leave.
-func (s *shapers) enter(user jid.JID) *shaper {
+// enter returns the shaper of a user, until leave. rate is what is set for him, own
+// whether it is.
+func (s *shapers) enter(user jid.JID, rate int64, own bool) *shaper {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.users[user]
@@ -60,9 +64,15 @@ func (s *shapers) enter(user jid.JID) *shaper {
 			s.users = make(map[jid.JID]*shaper)
 		}
 		u = new(shaper)
-		u.set(s.rate)
 		s.users[user] = u
 	}
+	if !own {
+		rate = s.rate
+	}
+	if u.users == 0 || own || u.own {
+		u.set(rate)
+	}
+	u.own = own
 	u.users++
 	return u
 }
