@@ -131,7 +131,12 @@ func zabbixItem(b *strings.Builder, indent string, v value, name, key, oid strin
 	line("description: %s", yaml(v.help))
 	switch {
 	case v.text:
-		line("delay: 1h\n%s  value_type: CHAR\n%s  trends: '0'", indent, indent)
+		line("value_type: CHAR")
+		line("trends: '0'")
+		line("preprocessing:")
+		line("  - type: DISCARD_UNCHANGED_HEARTBEAT")
+		line("    parameters:")
+		line("      - 1d")
 		return
 	case v.counts:
 		line("value_type: FLOAT")
