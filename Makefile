@@ -40,6 +40,7 @@ test-none:
 bench: build ## measure against a floor and other servers (about an hour; ARGS=-quick for a first look)
 	$(GO) run ./tinytests/bench $(ARGS)
 	$(GO) run ./tinytests/bench/transfers
+	$(GO) run ./tinytests/bench/relays
 
 interop: build ## drive clients written by others against bin/linnet; installs them where apt-get is
 	tinytests/interop/run bin/linnet

@@ -24,6 +24,7 @@ type announcer struct {
 	offers  *offer.Offers
 	outside *outside.Outside
 	certs   *cert.Keeper
+	roots   *x509.CertPool // whom clients trust; nil: whom this machine does
 
 	mu      sync.Mutex
 	listen  listening
@@ -250,7 +251,7 @@ func (a *announcer) trusts(name string, now time.Time) bool {
 			between.AddCert(k)
 		}
 	}
-	_, err = c.Leaf.Verify(x509.VerifyOptions{DNSName: name, Intermediates: between, CurrentTime: now})
+	_, err = c.Leaf.Verify(x509.VerifyOptions{DNSName: name, Intermediates: between, Roots: a.roots, CurrentTime: now})
 	return err == nil
 }
 

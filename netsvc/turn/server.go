@@ -291,12 +291,15 @@ func (c *call) Pass(n int, out bool) bool {
 		d = quota.Forward
 	}
 	err := c.account.Take(d, int64(n))
+	if err == nil {
+		return true
+	}
 	var limit *quota.Limit
 	if errors.As(err, &limit) && !c.spent.Swap(true) {
 		c.server.log.Info("call ended", "cause", limit)
 		go c.ask.Cut() // not from within a packet
 	}
-	return err == nil
+	return false
 }
 
 // list returns the calls by their numbers.

@@ -2,10 +2,18 @@ package turn
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -415,6 +423,67 @@ func TestAnnounce(t *testing.T) {
 				}
 			}
 			if got := offers(o); !slices.Equal(got, tc.want) {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+// TLS is announced with a certificate that clients trust, and under the names that it covers.
+func TestAnnounceTLS(t *testing.T) {
+	dir := t.TempDir()
+	now := time.Now()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	make := func(template, parent *x509.Certificate) *x509.Certificate {
+		template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(1), now.Add(-time.Hour), now.Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ca := &x509.Certificate{Subject: pkix.Name{CommonName: "the world's"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root := make(ca, ca)
+	leaf := make(&x509.Certificate{Subject: pkix.Name{CommonName: "example.org"}, DNSNames: []string{"example.org", "turn.example.org"}}, root)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, private := dir+"/cert.pem", dir+"/key.pem"
+	os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}), 0o600)
+	os.WriteFile(private, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	trusted := x509.NewCertPool()
+	trusted.AddCert(root)
+	for _, tc := range []struct {
+		name  string
+		files bool
+		host  string
+		roots *x509.CertPool
+		want  []string
+	}{
+		{"of the local CA", false, "", trusted, nil},
+		{"trusted", true, "", trusted, []string{"turns example.org:5349/tcp"}},
+		{"of a CA that nobody knows", true, "", x509.NewCertPool(), nil},
+		{"under another name", true, "turn.example.org", trusted, []string{"turns turn.example.org:5349/tcp"}},
+		{"under a name that it does not cover", true, "example.net", trusted, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			values := options(map[string]string{"turn/host": tc.host, "turn/listen": ""})
+			if tc.files {
+				values["tls/certificate"], values["tls/key"] = certificate, private
+			}
+			var n *node
+			r := moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { n = new(node); return n }}, moduletest.Options{Values: values})
+			n.server.announcer.roots = tc.roots
+			r.Again(values)
+			if got := offers(offer.Of(n.host)); !slices.Equal(got, tc.want) {
 				t.Errorf("%q", got)
 			}
 		})

@@ -271,7 +271,7 @@ func (p *service) Stop(ctx context.Context) error {
 // packets serves a UDP socket. A guard that is closed for a new realm is followed by another.
 func (p *service) packets(c *net.UDPConn) {
 	s := p.server
-	_ = c.SetReadBuffer(1 << 20) // as much as the kernel allows
+	_ = c.SetReadBuffer(2 << 20) // as much as the kernel allows
 	port := uint16(c.LocalAddr().(*net.UDPAddr).Port)
 	s.announcer.at(port, true)
 	defer s.announcer.at(port, false)

@@ -215,15 +215,25 @@ func (b *outbox) single(i, run int) (lost int) {
 
 // send is called by the poller, until it returns true.
 func (b *outbox) send(fd uintptr) bool {
+	if h := &b.headers[b.from]; b.to-b.from == 1 && h.Control == nil { // the call that is cheapest for one
+		v := &b.vectors[b.from]
+		_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(v.Base)), uintptr(v.Len), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, uintptr(unsafe.Pointer(h.Name)), uintptr(h.Namelen))
+		return b.result(1, errno)
+	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.headers[b.from])), uintptr(b.to-b.from), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	return b.result(int(n), errno)
+}
+
+// result notes how many messages were sent; false is to wait for room and try again.
+func (b *outbox) result(n int, errno syscall.Errno) bool {
 	switch errno {
 	case 0:
-		b.from += int(n)
+		b.from += n
 		return true
 	case unix.EAGAIN:
 		return false
-	case unix.EINTR:
-		return b.send(fd)
+	case unix.EINTR: // again, by flush
+		return true
 	}
 	b.errno = errno
 	return true

@@ -194,7 +194,9 @@ func (g *Guard) handle(b []byte, from Path) (relay *client) {
 		return g.channelData(b, from)
 	}
 	if !wellFormed(b) {
-		g.opts.Count.Malformed.Inc()
+		if !g.classic(b, from) {
+			g.opts.Count.Malformed.Inc()
+		}
 		return nil
 	}
 	switch k := kindOf(b); {

@@ -537,6 +537,52 @@ func TestBinding(t *testing.T) {
 	}
 }
 
+// Clients of RFC 3489: no cookie, 16 bytes of transaction, and the address as it is.
+func TestClassic(t *testing.T) {
+	const id = "0123456789abcdef"
+	build := func(attrs string) []byte {
+		return []byte("\x00\x01\x00" + string(rune(len(attrs))) + id + attrs)
+	}
+	v4 := "\x01\x01\x00\x0c" + id + "\x00\x01\x00\x08\x00\x01\x9c\x40\xc0\x00\x02\x0a"
+	for _, tc := range []struct {
+		name   string
+		from   netip.AddrPort
+		ask    []byte
+		answer string
+	}{
+		{"plain", romeo, build(""), v4},
+		{"IPv6", juliet, build(""), "\x01\x01\x00\x18" + id + "\x00\x01\x00\x14\x00\x02\x9c\x40\x20\x01\x0d\xb8" + strings.Repeat("\x00", 11) + "\x10"},
+		{"change nothing", romeo, build("\x00\x03\x00\x04\x00\x00\x00\x00"), v4},
+		{"change the port", romeo, build("\x00\x03\x00\x04\x00\x00\x00\x02"), "\x01\x11\x00\x10" + id + "\x00\x09\x00\x04\x00\x00\x04\x14\x00\x0a\x00\x04\x00\x03\x00\x03"},
+		{"unknown, optional", romeo, build("\x80\x03\x00\x04\x00\x00\x00\x02"), v4},
+		{"cut", romeo, build("\x00\x03\x00\x08\x00\x00\x00\x02"), ""},
+		{"longer", romeo, append(build(""), 0), ""},
+		{"another method", romeo, []byte("\x00\x03\x00\x00" + id), ""},
+		{"a response", romeo, []byte("\x01\x01\x00\x00" + id), ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			play(t, func(t *testing.T, s *stage) {
+				got := string(bytes.Join(s.say(tc.from, tc.ask), nil))
+				if got != tc.answer {
+					t.Errorf("%x", got)
+				}
+				if len(got) > 52 || float64(len(got)) > 2.6*float64(len(tc.ask)) {
+					t.Errorf("%d bytes for %d", len(got), len(tc.ask))
+				}
+				if (s.count.Malformed.Value() > 0) != (tc.answer == "") {
+					t.Error("counted wrongly")
+				}
+				for range 30 {
+					s.say(tc.from, tc.ask)
+				}
+				if tc.answer != "" && s.count.Limited.Value() != 11 {
+					t.Errorf("%d limited", s.count.Limited.Value())
+				}
+			})
+		})
+	}
+}
+
 // Strangers are limited, those who have an allocation are not.
 func TestStrangersAreLimited(t *testing.T) {
 	play(t, func(t *testing.T, s *stage) {

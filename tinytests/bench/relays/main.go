@@ -56,7 +56,8 @@ func run() error {
 	path := flag.String("linnet", "", "linnet binary (default: built from this tree)")
 	flag.Parse()
 	if runtime.NumCPU() < 2 || os.Getuid() != 0 {
-		return errors.New("two cores are needed, one for the server and one for the load, and root for a network namespace")
+		fmt.Println("relays are left out: two cores are needed, one for the server and one for the load, and root for a network namespace")
+		return nil
 	}
 	place, err := os.MkdirTemp("", "relays")
 	if err != nil {

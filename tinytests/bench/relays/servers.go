@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -123,19 +122,20 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// cpu is what the server has used: ip and taskset have become it.
-func (s *server) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0
+// cpu is what the server has used: ip and taskset have become it. The scheduler's own account is taken, which counts
+// nanoseconds, where stat counts samples.
+func (s *server) cpu() (total time.Duration) {
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.cmd.Process.Pid))
+	for _, file := range tasks {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		ran, _, _ := strings.Cut(string(text), " ")
+		n, _ := strconv.ParseInt(ran, 10, 64)
+		total += time.Duration(n)
 	}
-	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	var ticks int64
-	for _, field := range f[11:13] {
-		n, _ := strconv.ParseInt(field, 10, 64)
-		ticks += n
-	}
-	return time.Duration(ticks) * (time.Second / 100)
+	return total
 }
 
 // resident is the memory that it has.
