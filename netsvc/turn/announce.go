@@ -64,6 +64,14 @@ func (a *announcer) use(l listening) {
 	a.announce()
 }
 
+// again is use with what is listened on already, after the addresses of relays have changed.
+func (a *announcer) again() {
+	a.mu.Lock()
+	a.want()
+	a.mu.Unlock()
+	a.announce()
+}
+
 // start follows changes until stop.
 func (a *announcer) start() {
 	stop := a.outside.Watch(func() { go a.announce() })

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,9 @@ type server struct {
 	count   *guard.Counters
 	limiter atomic.Pointer[guard.Limiter]
 	rules   atomic.Pointer[rules]
-	looked  atomic.Int64
+	looked  atomic.Int64 // when addresses were read, since born
+	born    time.Time
+	outward func(network, to string) netip.Addr
 
 	accounts *account.Accounts
 	failures *account.Guard // of the operator's users
@@ -60,6 +63,7 @@ type server struct {
 type rules struct {
 	realm            string
 	relay4, relay6   netip.Addr // to bind relays to; zero: none of that family
+	found            bool       // they were not given: they are those that lead to the internet, and change with it
 	external         netip.Addr // what the world knows relay4 by; zero: the same
 	low, high        uint16
 	allow, deny      []netip.Prefix
@@ -108,7 +112,7 @@ type usage struct {
 
 func newServer() *server {
 	return &server{
-		keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
+		born: time.Now(), outward: outward, keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
 		guards: make(map[*guard.Guard]bool), calls: make(map[uint64]*call), byUser: make(map[owner]*usage),
 	}
 }
@@ -424,10 +428,45 @@ func (s *server) look() {
 
 // lookAgain is look for what was not looked at for a while.
 func (s *server) lookAgain() {
-	now := time.Now().UnixNano()
+	now := int64(time.Since(s.born))
 	if last := s.looked.Load(); now-last > int64(5*time.Second) && s.looked.CompareAndSwap(last, now) {
 		s.look()
+		s.follow()
 	}
+}
+
+// follow finds the addresses of relays anew, where they were not given: a provider changes them, or the way to the
+// internet comes after the start. Calls that go on keep theirs.
+func (s *server) follow() {
+	r := s.rules.Load()
+	if r == nil || !r.found {
+		return
+	}
+	fresh := *r
+	fresh.find(s.outward)
+	if fresh.relay4 == r.relay4 && fresh.relay6 == r.relay6 || !s.rules.CompareAndSwap(r, &fresh) {
+		return
+	}
+	s.log.Info("relays have other addresses", "before", addresses(r), "after", addresses(&fresh))
+	s.look()
+	s.ahead.use(&fresh)
+	s.announcer.again()
+}
+
+// find finds the addresses that lead to the internet.
+func (r *rules) find(outward func(network, to string) netip.Addr) {
+	r.found = true
+	r.relay4, r.relay6 = outward("udp4", "192.0.2.1:9"), outward("udp6", "[2001:db8::1]:9")
+}
+
+func addresses(r *rules) string {
+	text := ""
+	for _, a := range []netip.Addr{r.relay4, r.relay6} {
+		if a.IsValid() {
+			text += a.String() + " "
+		}
+	}
+	return strings.TrimSpace(text)
 }
 
 // watch looks at what nobody tells of, until ctx ends: the clock, certificates, and the addresses while there are calls.
@@ -439,6 +478,7 @@ func (s *server) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
+			s.follow()
 			s.announcer.look()
 			if s.box.Len() > 0 {
 				s.look()

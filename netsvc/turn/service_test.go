@@ -16,6 +16,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -319,7 +320,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{"of a user", map[string]string{"turn/user_allocations": "1"}, 1, "", "486"},
 		{"of all", map[string]string{"turn/allocations": "2"}, 1, "", "508"},
-		{"ports", map[string]string{"turn/relay_ports": "50000"}, 0, "", "508"},
+		{"ports", map[string]string{"turn/relay_ports": "21600"}, 0, "", "508"},
 		{"no IPv4", map[string]string{"turn/relay_addresses": "::1"}, 0, "440", "440"},
 		{"denied", map[string]string{"quota/user": "deny"}, 0, "486", "486"},
 	} {
@@ -426,6 +427,44 @@ func TestAnnounce(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		})
+	}
+}
+
+// The provider gives another address: relays that begin then have it, clients are told, and calls go on.
+func TestAddressChanges(t *testing.T) {
+	var now atomic.Pointer[netip.Addr]
+	now.Store(new(netip.Addr))
+	p := startAt(t, map[string]string{"turn/relay_addresses": ""}, func(network, _ string) netip.Addr {
+		if network == "udp4" {
+			return *now.Load()
+		}
+		return netip.Addr{}
+	})
+	become := func(v4 string) {
+		a, _ := netip.ParseAddr(v4)
+		now.Store(&a)
+		p.node.server.follow()
+	}
+	become("127.0.0.1")
+	a, b := allocate(t, p.udpClient(p.user("romeo"))), allocate(t, p.udpClient(p.user("juliet")))
+	meet(t, a, b)
+	talk(t, a, b, "before")
+	become("")
+	if got := refused(t, p.udpClient(p.user("nurse"))); got != "440" {
+		t.Errorf("without an address refused with %q", got)
+	}
+	talk(t, a, b, "without")
+	become("127.0.0.2")
+	c := allocate(t, p.udpClient(p.user("tybalt")))
+	if !strings.HasPrefix(c.LocalAddr().String(), "127.0.0.2:") {
+		t.Errorf("the new relay is at %v", c.LocalAddr())
+	}
+	talk(t, b, a, "after")
+	meet(t, a, c)
+	talk(t, c, a, "from the new to the old")
+	become("8.8.8.8")
+	if got := offers(offer.Of(p.node.host)); len(got) == 0 || !strings.Contains(got[0], "8.8.8.8") {
+		t.Errorf("clients are told %q", got)
 	}
 }
 

@@ -217,7 +217,7 @@ func (p *service) rules() *rules {
 	r.allow, _ = networks(p.allow)
 	r.deny, _ = networks(p.deny)
 	if r.relay4, r.relay6, _ = families(p.relayAddresses); len(p.relayAddresses) == 0 {
-		r.relay4, r.relay6 = outward("udp4", "192.0.2.1:9"), outward("udp6", "[2001:db8::1]:9")
+		r.find(p.server.outward)
 	}
 	if p.external != "" {
 		r.external = netip.MustParseAddr(p.external)

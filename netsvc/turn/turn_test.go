@@ -24,8 +24,9 @@ import (
 // node is the service with what it stands on: accounts, the ledger, certificates.
 type node struct {
 	*service
-	host  module.Host
-	parts []module.Module
+	outward func(network, to string) netip.Addr // instead of asking the kernel, unless nil
+	host    module.Host
+	parts   []module.Module
 }
 
 func (n *node) Setup(h module.Host) error {
@@ -41,6 +42,9 @@ func (n *node) Setup(h module.Host) error {
 		}
 	}
 	n.service = n.parts[3].(*service)
+	if n.outward != nil {
+		n.server.outward = n.outward
+	}
 	return errors.Join(errs...)
 }
 
@@ -82,9 +86,15 @@ type place struct {
 
 func start(t *testing.T, values map[string]string) *place {
 	t.Helper()
+	return startAt(t, values, nil)
+}
+
+// startAt is start where outward says which way leads to the internet.
+func startAt(t *testing.T, values map[string]string, outward func(network, to string) netip.Addr) *place {
+	t.Helper()
 	all := options(values)
 	p := &place{t: t}
-	p.running = moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { p.node = new(node); return p.node }}, moduletest.Options{Values: all})
+	p.running = moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { p.node = &node{outward: outward}; return p.node }}, moduletest.Options{Values: all})
 	t.Cleanup(func() { // before the service is stopped, as the appliance does it
 		for _, c := range p.closers {
 			c()

@@ -237,7 +237,7 @@ func TestPorts(t *testing.T) {
 	var got []int
 	var all []*Relay
 	for range 8 {
-		r := open(t, b, Spec{Local: here4, Low: 49501, High: 49508})
+		r := open(t, b, Spec{Local: here4, Low: 21501, High: 21508})
 		got = append(got, int(r.Local().Port()))
 		all = append(all, r)
 	}
@@ -246,11 +246,11 @@ func TestPorts(t *testing.T) {
 	}
 	slices.Sort(got)
 	for i, p := range got {
-		if p != 49501+i {
+		if p != 21501+i {
 			t.Fatalf("%v", got)
 		}
 	}
-	if _, err := b.Open(Spec{Local: here4, Low: 49501, High: 49508, External: same, Meter: &free{}}); !errors.Is(err, ErrNoPort) {
+	if _, err := b.Open(Spec{Local: here4, Low: 21501, High: 21508, External: same, Meter: &free{}}); !errors.Is(err, ErrNoPort) {
 		t.Errorf("%v", err)
 	}
 	m := all[3].meter.(*free)
@@ -259,27 +259,27 @@ func TestPorts(t *testing.T) {
 	if m.closed != 1 {
 		t.Errorf("the meter was closed %d times", m.closed)
 	}
-	if r := open(t, b, Spec{Local: here4, Low: 49501, High: 49508}); r.Local() != all[3].Local() {
+	if r := open(t, b, Spec{Local: here4, Low: 21501, High: 21508}); r.Local() != all[3].Local() {
 		t.Errorf("%v is free, not %v", all[3].Local(), r.Local())
 	}
 	for range 4 {
-		if r := open(t, b, Spec{Local: here4, Low: 49510, High: 49517, Even: true, DontFragment: true}); r.Local().Port()%2 != 0 {
+		if r := open(t, b, Spec{Local: here4, Low: 21510, High: 21517, Even: true, DontFragment: true}); r.Local().Port()%2 != 0 {
 			t.Errorf("%v is not even", r.Local())
 		}
 	}
-	if _, err := b.Open(Spec{Local: here4, Low: 49510, High: 49517, Even: true, External: same, Meter: &free{}}); !errors.Is(err, ErrNoPort) {
+	if _, err := b.Open(Spec{Local: here4, Low: 21510, High: 21517, Even: true, External: same, Meter: &free{}}); !errors.Is(err, ErrNoPort) {
 		t.Errorf("%v", err)
 	}
-	if r := open(t, b, Spec{Local: here4, Ports: []uint16{49511}}); r.Local().Port() != 49511 {
+	if r := open(t, b, Spec{Local: here4, Ports: []uint16{21511}}); r.Local().Port() != 21511 {
 		t.Errorf("%v", r.Local())
 	}
 	if _, err := b.Open(Spec{Local: here4, Ports: []uint16{}, External: same, Meter: &free{}}); !errors.Is(err, ErrNoPort) {
 		t.Errorf("no port is ready, and still: %v", err)
 	}
-	if _, err := b.Open(Spec{Local: netip.MustParseAddr("192.0.2.1"), Low: 49520, High: 49521, External: same, Meter: &free{}}); err == nil || errors.Is(err, ErrNoPort) {
+	if _, err := b.Open(Spec{Local: netip.MustParseAddr("192.0.2.1"), Low: 21520, High: 21521, External: same, Meter: &free{}}); err == nil || errors.Is(err, ErrNoPort) {
 		t.Errorf("an address that is not here: %v", err)
 	}
-	if b.Busy(netip.MustParseAddrPort("192.0.2.1:49520")) {
+	if b.Busy(netip.MustParseAddrPort("192.0.2.1:21520")) {
 		t.Error("a port that could not be had is taken")
 	}
 }
