@@ -74,7 +74,12 @@ func (a *announcer) again() {
 
 // start follows changes until stop.
 func (a *announcer) start() {
-	stop := a.outside.Watch(func() { go a.announce() })
+	stop := a.outside.Watch(func() {
+		go func() {
+			a.server.look()
+			a.announce()
+		}()
+	})
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.watched = stop

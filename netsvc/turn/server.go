@@ -423,6 +423,12 @@ func (s *server) look() {
 		return
 	}
 	r := s.rules.Load()
+	// The address that a router has is this box's, too: behind its ports are the services of the house.
+	for _, a := range []netip.Addr{r.external, s.ahead.outside.Address()} {
+		if a.IsValid() {
+			here.Own = append(here.Own, a)
+		}
+	}
 	s.box.SetRules(peer.New(here, r.allow, r.deny))
 }
 

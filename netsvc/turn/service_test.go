@@ -430,6 +430,43 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
+// The router's address is no peer: what it forwards is not for strangers.
+func TestRouterIsNoPeer(t *testing.T) {
+	p := start(t, nil)
+	router := netip.MustParseAddr("5.6.7.8")
+	a := allocate(t, p.udpClient(p.user("romeo")))
+	o := outside.Of(p.node.host)
+	o.Publish(router, func(outside.Target) netip.AddrPort { return netip.AddrPort{} })
+	relay := p.node.server.list()[0].relay
+	for range 600 {
+		if !relay.Permits(router) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := a.WriteTo([]byte("knock"), &net.UDPAddr{IP: router.AsSlice(), Port: 80}); err == nil || !strings.Contains(err.Error(), "403") {
+		t.Errorf("the router is a peer: %v", err)
+	}
+	// One whose relays are known by the router's address reaches those, and no other port there.
+	p = start(t, map[string]string{"turn/external_address": "5.6.7.8"})
+	a = allocate(t, p.udpClient(p.user("romeo")))
+	if got := a.LocalAddr().(*net.UDPAddr); !got.IP.Equal(router.AsSlice()) {
+		t.Fatalf("the relay is at %v", got)
+	}
+	if _, err := a.WriteTo([]byte("knock"), &net.UDPAddr{IP: router.AsSlice(), Port: 80}); err != nil {
+		t.Fatal(err)
+	}
+	for range 600 {
+		if p.running.Metric("turnForbidden") > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if p.running.Metric("turnForbidden") != 1 || p.running.Metric("turnBytesSent") != 0 {
+		t.Errorf("%d forbidden, %d bytes sent", p.running.Metric("turnForbidden"), p.running.Metric("turnBytesSent"))
+	}
+}
+
 // The provider gives another address: relays that begin then have it, clients are told, and calls go on.
 func TestAddressChanges(t *testing.T) {
 	var now atomic.Pointer[netip.Addr]
