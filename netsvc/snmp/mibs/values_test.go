@@ -169,17 +169,3 @@ func TestInterfaceNumbers(t *testing.T) {
 		t.Error("ifLastChange does not tell when it went down")
 	}
 }
-
-// The load of a processor is that of the last minute, not since the start.
-func TestProcessorLoad(t *testing.T) {
-	a := mibstest.Start(t, "router", moduletest.Options{}, all...)
-	load := func() (n int32) {
-		for _, v := range mibstest.Rows(t, a.Tree(), "1.3.6.1.2.1.25.3.3.1.2") {
-			n = v.Int()
-		}
-		return n
-	}
-	if n := load(); n != 2 { // 2.3 of 81 million ticks
-		t.Errorf("since the start: %d %%", n)
-	}
-}
