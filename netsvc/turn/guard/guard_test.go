@@ -245,6 +245,9 @@ func play(t *testing.T, f func(*testing.T, *stage)) {
 		f(t, s)
 		s.guard.Close()
 		synctest.Wait()
+		if n := s.count.Broken.Value() + s.count.Panics.Value(); n > 0 {
+			t.Errorf("%d broken", n)
+		}
 		for i, r := range s.house.relays {
 			select {
 			case <-r.gone:
