@@ -50,7 +50,7 @@ def run(*command, **more):
 
 
 def start(*command, log, **more):
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(os.path.join(work, log), "a"), stderr=subprocess.STDOUT, **more)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(os.path.join(work, log), "a"), stderr=subprocess.STDOUT, start_new_session=True, **more)
     children.append(child)
     return child
 
@@ -275,13 +275,17 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 try:
     main()
 finally:
+    # One after the other, the last first: a server without its database would wait for it.
     for child in reversed(children):
         child.send_signal(signal.SIGINT if "postgres" in str(child.args[0]) else signal.SIGTERM)
-    for child in reversed(children):
         try:
-            child.wait(60)
+            child.wait(30)
         except subprocess.TimeoutExpired:
-            child.kill()
+            pass
+        try:
+            os.killpg(child.pid, signal.SIGKILL)  # and whom it has left behind
+        except ProcessLookupError:
+            pass
     shutil.rmtree(work, ignore_errors=True)
 print("zabbix: %d passed, %d failed, %d skipped" % (passed, failed, skipped))
 sys.exit(failed > 0)
