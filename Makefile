@@ -41,6 +41,7 @@ bench: build ## measure against a floor and other servers (about an hour; ARGS=-
 	$(GO) run ./tinytests/bench $(ARGS)
 	$(GO) run ./tinytests/bench/transfers
 	$(GO) run ./tinytests/bench/relays
+	$(GO) run ./tinytests/bench/snmp
 
 interop: build ## drive clients written by others against bin/linnet; installs them where apt-get is
 	tinytests/interop/run bin/linnet

@@ -13,15 +13,19 @@ import (
 type limiter struct {
 	seed    maphash.Seed
 	mu      sync.Mutex  // guards buckets; held for a few lines
-	buckets [512]uint32 // the second that is counted, of the agent's clock, and in the lowest bits how many were in it
+	buckets [512]uint32 // when each is empty again, in ticks of the agent's clock
 }
 
-// perSecond is how many answers a source gets.
-const perSecond = 10 // less than 16
+// A source gets ten answers a second, one a tick, and what it has not used for half a minute: a station that opens a
+// session for each object that it polls, as Zabbix does, begins with one Report for each.
+const (
+	tick  = time.Second / 10
+	burst = 300
+)
 
 func newLimiter() *limiter { return &limiter{seed: maphash.MakeSeed()} }
 
-// allow takes one answer out of what this source gets in the second of now, which counts from any moment on.
+// allow takes one answer out of what this source may have by now, which counts from any moment on.
 func (l *limiter) allow(from netip.Addr, now time.Duration) bool {
 	from = from.Unmap()
 	if from.Is6() {
@@ -29,15 +33,13 @@ func (l *limiter) allow(from netip.Addr, now time.Duration) bool {
 		from = prefix.Addr()
 	}
 	b := &l.buckets[maphash.Comparable(l.seed, from)%uint64(len(l.buckets))]
-	second := uint32(now/time.Second) << 4
+	at := uint32(now / tick)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if *b&^15 != second {
-		*b = second
-	}
-	if *b&15 == perSecond {
+	next := max(*b, at)
+	if next-at >= burst {
 		return false
 	}
-	*b++
+	*b = next + 1
 	return true
 }
