@@ -16,6 +16,7 @@ import (
 	"linnet/netsvc/account"
 	"linnet/netsvc/log"
 	"linnet/netsvc/quota"
+	"linnet/netsvc/turn/behavior"
 	"linnet/netsvc/turn/credential"
 	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/turn/peer"
@@ -47,6 +48,7 @@ type server struct {
 
 	gate      gate
 	announcer announcer
+	behavior  behavior.Responder
 	watching  sync.Once // of accounts
 
 	mu      sync.Mutex
@@ -111,10 +113,12 @@ type usage struct {
 }
 
 func newServer() *server {
-	return &server{
+	s := &server{
 		born: time.Now(), outward: outward, keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
 		guards: make(map[*guard.Guard]bool), calls: make(map[uint64]*call), byUser: make(map[owner]*usage),
 	}
+	s.behavior.Allow = func(to netip.Addr, n int) bool { return s.limiter.Load().Allow(to, n) }
+	return s
 }
 
 // Realm implements guard.House.

@@ -19,6 +19,7 @@ import (
 	"linnet/netsvc/offer"
 	"linnet/netsvc/outside"
 	"linnet/netsvc/quota"
+	"linnet/netsvc/turn/behavior"
 	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/turn/relay"
 )
@@ -27,7 +28,7 @@ func init() {
 	module.Register(module.Info{
 		Name:    "turn",
 		Summary: "calls and transfers of clients behind address translators: STUN and TURN",
-		Specs:   []string{"RFC 8489", "RFC 8656", "draft-uberti-behave-turn-rest-00"},
+		Specs:   []string{"RFC 8489", "RFC 8656", "RFC 5780", "draft-uberti-behave-turn-rest-00"},
 		New:     func() module.Module { return new(service) },
 	})
 }
@@ -53,6 +54,11 @@ type service struct {
 	answers             int
 	answerRate          int64
 	streams, perAddress int
+
+	behavior         []string // addresses, as written
+	behaviorPort     int
+	behaviorPlan     behavior.Plan // what check makes of them
+	behaviorListener []string
 }
 
 // Setup implements module.Module.
@@ -90,9 +96,12 @@ func (p *service) Setup(h module.Host) error {
 	o.Bytes(&p.answerRate, "answer_rate", 125000, "bytes a second of such answers in all").Range(1000, 1<<30)
 	o.Int(&p.streams, "connections", 500, "connections over TCP and TLS").Range(1, 1<<16)
 	o.Int(&p.perAddress, "connections_per_address", 20, "the same of one address (IPv6: of one /64)").Range(1, 1<<16)
+	o.Strings(&p.behavior, "behavior", nil, "two public addresses of this machine, both IPv4 or both IPv6, at which clients can find out what kind of address translator is before them (RFC 5780); left out, nowhere")
+	o.Int(&p.behaviorPort, "behavior_port", 3480, "the UDP port of that at both addresses; the one after it is taken as well").Range(1, 65534)
 	o.Check(p.check)
 
 	h.Listen(&module.Listener{Name: "udp", Addrs: &p.listen, Security: module.Plain, Packets: p.packets})
+	h.Listen(&module.Listener{Name: "behavior", Addrs: &p.behaviorListener, Security: module.Plain, Packets: p.server.behavior.Serve})
 	h.Listen(&module.Listener{Name: "tcp", Addrs: &p.listen, Security: module.Plain, Serve: func(c net.Conn) { p.stream(c, "tcp") }})
 	h.Listen(&module.Listener{Name: "tls", Addrs: &p.listenTLS, Security: module.TLS, Serve: func(c net.Conn) { p.stream(c, "tls") }})
 	for _, t := range p.server.keeper.Tables() {
@@ -125,6 +134,7 @@ func (p *service) metrics(m *metric.Section) {
 	}
 	if p.server.count == nil { // the first generation; later ones get the same counters
 		p.server.count, p.server.box = count, relay.NewBox(relayed)
+		p.server.behavior.Count = count
 	}
 	m.GaugeFunc(metric.Desc{Name: "turnAllocations", Help: "relays that are open"}, func() int64 { return int64(p.server.box.Len()) })
 	m.GaugeFunc(metric.Desc{Name: "turnConnections", Help: "connections over TCP and TLS"}, func() int64 { return p.server.gate.inside() })
@@ -144,6 +154,15 @@ func (p *service) check() error {
 	}
 	if a, err := netip.ParseAddr(p.external); p.external != "" && (err != nil || !a.Is4()) {
 		return config.Bad("external_address", "%q is not an IPv4 address", p.external)
+	}
+	if p.behaviorPlan, err = plan(p.behavior, p.behaviorPort); err != nil {
+		return config.Bad("behavior", "%v", err)
+	}
+	p.behaviorListener = nil
+	if p.behaviorPlan.Port != 0 {
+		for _, at := range p.behaviorPlan.Sockets() {
+			p.behaviorListener = append(p.behaviorListener, at.String())
+		}
 	}
 	if _, err := networks(p.allow); err != nil {
 		return config.Bad("allow_peers", "%v", err)
@@ -185,6 +204,28 @@ func families(list []string) (v4, v6 netip.Addr, err error) {
 		*into = a
 	}
 	return v4, v6, nil
+}
+
+// plan reads where translators can be told apart: two addresses of one family, or none.
+func plan(list []string, port int) (behavior.Plan, error) {
+	if len(list) == 0 {
+		return behavior.Plan{}, nil
+	}
+	if len(list) != 2 {
+		return behavior.Plan{}, errors.New("it takes two addresses")
+	}
+	var all [2]netip.Addr
+	for i, text := range list {
+		a, err := netip.ParseAddr(text)
+		if err != nil || a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "" {
+			return behavior.Plan{}, fmt.Errorf("%q is not the address of a machine", text)
+		}
+		all[i] = a
+	}
+	if all[0] == all[1] || all[0].Is4() != all[1].Is4() {
+		return behavior.Plan{}, errors.New("the addresses must be two of one family")
+	}
+	return behavior.Plan{First: all[0], Second: all[1], Port: uint16(port)}, nil
 }
 
 func networks(list []string) (all []netip.Prefix, err error) {
@@ -246,6 +287,7 @@ func (p *service) Start(ctx context.Context) error {
 		return err
 	}
 	s.use(p.rules())
+	s.behavior.Use(p.behaviorPlan)
 	s.gate.Set(p.streams, p.perAddress)
 	s.watching.Do(func() { s.accounts.Watch(s.changed) })
 	s.start()
@@ -257,6 +299,7 @@ func (p *service) Start(ctx context.Context) error {
 func (p *service) Switch() {
 	s := p.server
 	s.use(p.rules())
+	s.behavior.Use(p.behaviorPlan)
 	s.gate.Set(p.streams, p.perAddress)
 	s.announcer.use(listening{host: p.name, domains: p.host.Site().Domains, udp: portsOf(p.listen), tls: portsOf(p.listenTLS)})
 }

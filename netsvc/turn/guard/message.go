@@ -23,6 +23,9 @@ const (
 	shake      = 0x5354554E // what the fingerprint's checksum is mixed with, RFC 8489 section 14.7
 )
 
+// WellFormed reports whether b is one STUN message of RFC 8489 and nothing else, with a FINGERPRINT that is true if it has one.
+func WellFormed(b []byte) bool { return wellFormed(b) }
+
 // wellFormed reports whether b is one STUN message and nothing else: the structure of RFC 8489 section 5, attributes
 // that lie within it, MESSAGE-INTEGRITY of the right size, FINGERPRINT last and true.
 func wellFormed(b []byte) bool {
