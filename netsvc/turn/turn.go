@@ -208,24 +208,21 @@ func families(list []string) (v4, v6 netip.Addr, err error) {
 
 // plan reads where translators can be told apart: two addresses of one family, or none.
 func plan(list []string, port int) (behavior.Plan, error) {
-	if len(list) == 0 {
-		return behavior.Plan{}, nil
-	}
-	if len(list) != 2 {
-		return behavior.Plan{}, errors.New("it takes two addresses")
-	}
 	var all [2]netip.Addr
-	for i, text := range list {
-		a, err := netip.ParseAddr(text)
-		if err != nil || a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "" {
-			return behavior.Plan{}, fmt.Errorf("%q is not the address of a machine", text)
+	for i := 0; i < len(list) && i < len(all); i++ {
+		all[i], _ = netip.ParseAddr(list[i])
+		if a := all[i]; a.IsUnspecified() || a.IsMulticast() || a.Is4In6() || a.Zone() != "" {
+			all[i] = netip.Addr{}
 		}
-		all[i] = a
 	}
-	if all[0] == all[1] || all[0].Is4() != all[1].Is4() {
-		return behavior.Plan{}, errors.New("the addresses must be two of one family")
+	a, b := all[0], all[1]
+	switch {
+	case len(list) == 0:
+		return behavior.Plan{}, nil
+	case len(list) != 2 || !a.IsValid() || a == b || a.BitLen() != b.BitLen():
+		return behavior.Plan{}, errors.New("it takes two addresses of this machine, of one family")
 	}
-	return behavior.Plan{First: all[0], Second: all[1], Port: uint16(port)}, nil
+	return behavior.Plan{First: a, Second: b, Port: uint16(port)}, nil
 }
 
 func networks(list []string) (all []netip.Prefix, err error) {

@@ -54,7 +54,38 @@ type Responder struct {
 
 	mu      sync.Mutex
 	plan    Plan
-	sockets map[netip.AddrPort]*net.UDPConn
+	sockets []socket
+}
+
+// socket is one that answers, or a place that is free: conn is nil then. A map would be more code for four of them.
+type socket struct {
+	at   netip.AddrPort
+	conn *net.UDPConn
+}
+
+// find returns the socket at an address, nil when there is none.
+func (r *Responder) find(at *netip.AddrPort) *net.UDPConn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.sockets {
+		if s := &r.sockets[i]; s.conn != nil && s.at == *at {
+			return s.conn
+		}
+	}
+	return nil
+}
+
+// replace has b stand where a did.
+func (r *Responder) replace(a, b socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.sockets {
+		if r.sockets[i].conn == a.conn {
+			r.sockets[i] = b
+			return
+		}
+	}
+	r.sockets = append(r.sockets, b)
 }
 
 // Use has the next requests answered by that plan.
@@ -67,19 +98,8 @@ func (r *Responder) Use(p Plan) {
 // Serve answers what comes to a socket, until it is closed.
 func (r *Responder) Serve(c *net.UDPConn) {
 	at := unmapped(c.LocalAddr().(*net.UDPAddr).AddrPort())
-	r.mu.Lock()
-	if r.sockets == nil {
-		r.sockets = make(map[netip.AddrPort]*net.UDPConn, 4)
-	}
-	r.sockets[at] = c
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.sockets[at] == c { // not one that a reload has opened
-			delete(r.sockets, at)
-		}
-	}()
+	r.replace(socket{}, socket{at, c})
+	defer r.replace(socket{at, c}, socket{})
 	var room [largest + 1]byte
 	for {
 		n, from, err := c.ReadFromUDPAddrPort(room[:])
@@ -107,10 +127,7 @@ func (r *Responder) reply(c *net.UDPConn, b []byte, from, at netip.AddrPort) {
 		return
 	}
 	if via != at {
-		r.mu.Lock()
-		c = r.sockets[via]
-		r.mu.Unlock()
-		if c == nil { // closed a moment ago
+		if c = r.find(&via); c == nil { // closed a moment ago
 			return
 		}
 	}
@@ -123,13 +140,14 @@ func (r *Responder) reply(c *net.UDPConn, b []byte, from, at netip.AddrPort) {
 // complete is the plan, or none as long as one of its sockets is missing.
 func (r *Responder) complete() Plan {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, at := range r.plan.Sockets() {
-		if r.sockets[at] == nil {
+	plan := r.plan
+	r.mu.Unlock()
+	for _, at := range plan.Sockets() {
+		if r.find(&at) == nil {
 			return Plan{}
 		}
 	}
-	return r.plan
+	return plan
 }
 
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
