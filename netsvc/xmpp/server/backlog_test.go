@@ -269,3 +269,34 @@ func TestArchivedMessagesWaitInOrder(t *testing.T) {
 		})
 	}
 }
+
+// A message that somebody keeps, or a commit has, does not go into the spool beside that, and is not taken for one that
+// did. What a session lost comes before what waits, also when those who took older messages are gone.
+func TestOneRowForAMessage(t *testing.T) {
+	for _, state := range []uint32{keeping, stored, done} {
+		run(t, func(n *node) {
+			c := n.managed("juliet", "balcony")
+			o := newOwed(c.account, message("x").Relay(c.JID(), c.JID().Bare()), receipt{})
+			o.state.Or(state)
+			o.spool()
+			if rows := n.offlineRows(t); rows != 0 || o.is(spooling) {
+				t.Errorf("state %b: %d rows, spooling %v", state, rows, o.is(spooling))
+			}
+			o.finish()
+			o.drop()
+		})
+	}
+	run(t, func(n *node) {
+		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		a := c.account
+		a.wait(0, 1)
+		romeo.say(juliet, 0, 1)
+		a.kick()
+		waits := a.backlog.first() != nil
+		a.wait(0, -1)
+		if !waits {
+			t.Error("it did not wait for the end")
+		}
+		c.hears(0, 1)
+	})
+}
