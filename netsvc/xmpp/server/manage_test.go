@@ -175,6 +175,31 @@ func TestLapsedSessionGoesToAnother(t *testing.T) {
 	})
 }
 
+// What waits for the account's writes after an acknowledgement waits until the message is out
+// of the spool, also when it was only on its way there.
+func TestAcknowledgedWhileItIsSpooled(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		n.settle()
+		var b store.Batch
+		held := make(chan struct{})
+		n.store.Submit(&b, func(error) { <-held }) // the writer
+		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m0</body></message>")
+		time.Sleep(5 * time.Second) // submitted to the spool
+		juliet.Acked(juliet.epoch, juliet.Session.managed.sent)
+		rows := -1
+		n.store.Barrier(func() { rows = n.rows() })
+		if n.store.InFlight() < 2 {
+			n.t.Fatal("nothing is under way")
+		}
+		close(held)
+		n.settle()
+		if rows != 0 {
+			n.t.Fatalf("%d rows, want 0", rows)
+		}
+	})
+}
+
 // Several clients of one account: one acknowledgement is enough, nothing comes twice.
 func TestOneOfSeveralIsEnough(t *testing.T) {
 	run(t, func(n *node) {

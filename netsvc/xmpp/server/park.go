@@ -49,21 +49,25 @@ func (s *Server) park(ctx context.Context) {
 
 	s.overdue.stop() // from here on messages go into the spool with their session
 	var b store.Batch
-	var frozen []*Session
+	type rest struct {
+		*Session
+		p *parked
+	}
+	var frozen []rest
 	var longest time.Duration
 	for _, ss := range waiting {
-		p := ss.freeze()
-		if p == nil {
-			continue
+		if p := ss.freeze(); p != nil {
+			frozen = append(frozen, rest{ss, p})
+			longest = max(longest, p.window)
 		}
-		for i := range ss.managed.queue { // nobody changes it any more
-			p.queue = append(p.queue, ss.managed.queue[i].shelve(&b))
+	}
+	for _, ss := range frozen { // nobody acknowledges any more what others have too
+		for i := range ss.managed.queue {
+			ss.p.queue = append(ss.p.queue, ss.managed.queue[i].shelve(&b))
 		}
 		ss.drain() // what came meanwhile is newer than that
 		ss.account.wait(0, -1)
-		frozen = append(frozen, ss)
-		longest = max(longest, p.window)
-		b.PutUntil(s.tables.parked, []byte(ss.managed.id), p.encode(), time.Now().Add(p.window))
+		b.PutUntil(s.tables.parked, []byte(ss.managed.id), ss.p.encode(), time.Now().Add(ss.p.window))
 	}
 	if err := s.store.Apply(ctx, &b); err != nil {
 		s.log.Error("sessions could not be put away", "cause", err)
@@ -142,7 +146,7 @@ func (ss *Session) frozen() *parked {
 // its way already.
 func (q *queued) shelve(b *store.Batch) parkedStanza {
 	c := q.copy
-	if c == nil {
+	if c == nil || c.is(done) {
 		return parkedStanza{stanza: q.stanza}
 	}
 	spool := c.account.server.current().spool

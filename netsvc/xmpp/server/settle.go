@@ -54,7 +54,7 @@ type owed struct {
 
 	holders atomic.Int32 // sessions that have it, and 1 for who is handing it out
 	state   atomic.Uint32
-	row     uint64 // in the spool; set before the state says spooling
+	row     uint64 // in the spool; set before the state says submitted
 }
 
 const (
@@ -62,8 +62,10 @@ const (
 	done                  // nothing more needs to happen
 	stored                // a commit that has it is under way or made
 	keeping               // it is being given to who keeps messages
-	spooling              // its row was submitted to the spool
+	spooling              // it is being given to the spool, or was
+	submitted             // its row was, and is to be removed: what is submitted later is committed later
 	spooled               // its row is in the spool
+	unspooled             // the commit of its row has failed
 	returning             // nobody has it in hand: the row becomes an offline message when it is there
 )
 
@@ -80,7 +82,7 @@ func newOwed(a *account, s *stanza.Stanza, r receipt) *owed {
 func (a *account) kept(s *stanza.Stanza, row uint64) *owed {
 	c := newOwed(a, s, receipt{})
 	c.row = row
-	c.state.Store(paid | spooling | spooled)
+	c.state.Store(paid | spooling | submitted | spooled)
 	return c
 }
 
@@ -109,7 +111,7 @@ func (c *owed) finish() {
 		return
 	}
 	c.pay()
-	if old&spooled != 0 {
+	if old&submitted != 0 {
 		c.unspool()
 	}
 }
@@ -149,18 +151,31 @@ func (c *owed) spool() {
 		if err == nil {
 			srv.current().stats.spooled.Inc()
 			c.pay()
-			switch old := c.state.Or(spooled); {
-			case old&done != 0:
-				c.unspool()
-			case old&returning != 0:
-				c.giveBack()
-			}
-		} else if c.state.And(^uint32(spooling|returning))&returning != 0 {
+			c.step(spooled)
+		} else {
+			c.step(unspooled)
+		}
+		c.account.Release()
+	})
+	c.step(submitted)
+}
+
+// step notes how far the message's row has come. What became of the row may be told
+// before the call returns that submitted it; what follows from that is done once both are.
+func (c *owed) step(bit uint32) {
+	switch now := c.state.Or(bit) | bit; {
+	case now&submitted == 0:
+	case now&done != 0:
+		c.unspool()
+	case now&unspooled != 0:
+		c.unspool() // out of the account's box, in which it was put already
+		if c.state.And(^uint32(spooling|unspooled|returning))&returning != 0 {
 			c.drop() // to undelivered again
 			c.account.Proceed()
 		} // otherwise the next sweep tries again
-		c.account.Release()
-	})
+	case now&spooled != 0 && now&returning != 0:
+		c.giveBack()
+	}
 }
 
 // begin sets a bit unless the message is in one of those states: false.
@@ -185,7 +200,7 @@ func (c *owed) toOffline() bool {
 	c.hold()
 	c.account.Defer()
 	switch old := c.state.Or(returning); {
-	case old&spooled != 0:
+	case old&spooled != 0 && old&submitted != 0:
 		c.giveBack()
 	case old&spooling == 0: // the commit has failed meanwhile
 		c.state.And(^uint32(returning))
@@ -199,15 +214,16 @@ func (c *owed) toOffline() bool {
 // giveBack is the second half of toOffline.
 func (c *owed) giveBack() {
 	c.account.server.current().spool.Return(c.account, c.row)
-	c.state.And(^uint32(spooled))
+	c.state.And(^uint32(submitted | spooled)) // it is no row of the spool any more
 	c.finish()
 	c.account.Proceed()
 	c.drop()
 }
 
-// unspool removes the row of a message that its client has.
+// unspool removes the row, once. Whoever waits for the account's writes after the message
+// is done, waits for that too.
 func (c *owed) unspool() {
-	if c.state.And(^uint32(spooled))&spooled == 0 {
+	if c.state.And(^uint32(submitted))&submitted == 0 {
 		return
 	}
 	srv := c.account.server
