@@ -29,13 +29,14 @@ type Agent struct {
 
 	changing sync.Mutex // held while a SET is tested and done: one at a time
 
+	made time.Time // the clock of limits: unlike the engine's it goes on when the agent is switched off and on
+
 	// Notifications.
-	made        time.Time
 	lastRefusal atomic.Int64 // when authenticationFailure was told last, in nanoseconds since made; 0 never
 	lastPanic   atomic.Int64 // when one was logged last, likewise
 	ids         atomic.Uint32
 	sent, lost  atomic.Uint32  // notifications
-	telling     sync.WaitGroup // goroutines of targets
+	telling     sync.WaitGroup // goroutines of targets, of links, of a reload that makes keys
 
 	// Set by Start and Switch, undone by Stop.
 	log     *log.Logger
@@ -222,7 +223,7 @@ func (d *desk) secure(m *message, e *engine, rights *access, packet []byte, from
 	case len(m.contextName) > 0:
 		return d.report(m, unknownContexts, from, now)
 	}
-	if level&flagAuth == 0 && u.Auth != usm.NoAuth && !a.limiter.allow(from, now.Sub(e.start)) {
+	if level&flagAuth == 0 && u.Auth != usm.NoAuth && !a.limiter.allow(from, now.Sub(a.made)) {
 		a.stats.limited.Add(1) // nothing says that it is him
 		return nil
 	}
@@ -251,7 +252,7 @@ func (d *desk) report(m *message, c counter, from netip.Addr, now time.Time) []b
 	if m.flags&flagReportable == 0 || m.pdu.tag != 0 && !asks(m.pdu.tag) && m.pdu.tag != tagInform {
 		return nil
 	}
-	if !a.limiter.allow(from, now.Sub(a.engine.Load().start)) {
+	if !a.limiter.allow(from, now.Sub(a.made)) {
 		a.stats.limited.Add(1)
 		return nil
 	}

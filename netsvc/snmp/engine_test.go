@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linnet/netsvc/config"
+	"linnet/netsvc/module/moduletest"
 )
 
 func TestEngine(t *testing.T) {
@@ -69,6 +70,34 @@ func TestEngine(t *testing.T) {
 	e := &engine{start: time.Now().Add(-90 * time.Second)}
 	if now := e.time(time.Now()); now < 90 || now > 100 || e.time(e.start.Add(-time.Second)) != 0 {
 		t.Errorf("time %d", now)
+	}
+}
+
+// The clock of the limiter goes on when an agent that was switched off is switched on again: it would owe every source
+// the time that it ran before.
+func TestReportsAfterSwitchedOff(t *testing.T) {
+	r := moduletest.Start(t, info, moduletest.Options{Values: users()})
+	s := r.Module.(*service)
+	old := *s.agent.engine.Load()
+	old.start = old.start.Add(-time.Hour)
+	s.agent.engine.Store(&old)
+	discover := func() bool {
+		w := writer{b: make([]byte, headroom), at: headroom, end: headroom}
+		w.pdu(tagGet, 1, 0, 0)
+		return newDesk(s.agent).answer(w.seal(&sealed{id: 1, flags: flagReportable}), someone) != nil
+	}
+	if !discover() {
+		t.Fatal("no Report")
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Switch()
+	if !discover() {
+		t.Error("no Report after the agent was switched off and on")
 	}
 }
 
