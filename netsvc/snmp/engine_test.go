@@ -101,6 +101,22 @@ func TestReportsAfterSwitchedOff(t *testing.T) {
 	}
 }
 
+// An agent ends while a reload still makes keys: nothing is left behind that answers or reads.
+func TestStopDuringReload(t *testing.T) {
+	r := moduletest.Start(t, info, moduletest.Options{Values: map[string]string{"snmp.community.a/name": "a", "snmp.community.a/sources": "::/0"}})
+	r.Again(users())
+	s := r.Module.(*service)
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := s.agent; a.engine.Load() != nil || a.access.Load() != nil || a.linked.Load() {
+		t.Error("something of the agent goes on")
+	}
+	if err := s.Start(t.Context()); err != nil { // the end of the test stops it
+		t.Fatal(err)
+	}
+}
+
 // A restart has new boots, the same engine and the same keys.
 func TestKeysAreKept(t *testing.T) {
 	r, _ := start(t, map[string]string{"snmp.user.noc/auth_secret": "the first phrase"})

@@ -26,6 +26,9 @@ func (s *service) newAccess() *access {
 	made := &access{users: make(map[string]*principal), tree: tree}
 	seen := func(name string) *mib.Tree { return tree.Restrict(o.view(name)) }
 	for _, u := range o.users {
+		if s.agent.running.Err() != nil {
+			break // nobody will be served any more
+		}
 		who, err := s.newUser(u)
 		if err != nil {
 			log.Error("user of SNMP left out", "name", u.section, "cause", err)

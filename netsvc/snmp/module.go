@@ -125,11 +125,11 @@ func (s *service) Switch() {
 		return
 	}
 	// Making keys takes a moment on a small board. Until then the rights of the generation before hold.
-	go func() {
+	a.telling.Go(func() {
 		if made := s.newAccess(); a.current.Load() == s {
 			s.publish(made)
 		}
-	}()
+	})
 }
 
 // publish makes this generation the one that answers.
@@ -153,8 +153,9 @@ func (s *service) Stop(context.Context) error {
 	}
 	a.access.Store(nil)
 	a.stop()
-	a.linked.Store(false)
 	a.telling.Wait()
+	a.access.Store(nil) // again: a reload may just have been making its own
+	a.linked.Store(false)
 	a.engine.Store(nil)
 	return nil
 }
