@@ -10,6 +10,7 @@ import (
 	"linnet/netsvc/account"
 	"linnet/netsvc/log"
 	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/stamp"
 	"linnet/store"
 	"linnet/store/table"
 )
@@ -350,8 +351,10 @@ func (l *Ledger) write(s *settlement) {
 // batch adds a settlement's rows.
 func (l *Ledger) batch(b *store.Batch, s *settlement, now time.Time) {
 	keep := l.options.Load().Keep
+	// What is written before the clock is set has no end: it would have gone as soon as it is. A month's meters get
+	// theirs when more is counted.
 	var until, months time.Time
-	if keep > 0 {
+	if keep > 0 && stamp.IsSet(now, l.store.Options().Built) {
 		until, months = now.Add(keep), now.Add(max(keep, 62*24*time.Hour))
 	}
 	b.Delete(l.tables.leases, table.AppendUint64(nil, s.id))

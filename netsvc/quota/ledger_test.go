@@ -529,6 +529,37 @@ func TestUnsetClock(t *testing.T) {
 	}
 }
 
+// What was counted before the clock was set is still there when it is.
+func TestClockIsSetLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := unlimited()
+		o.Keep = 400 * 24 * time.Hour
+		built := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) // the clock is in 2000
+		l := begin(t, storetest.OpenWith(t, store.Options{Dir: t.TempDir(), Tables: New().Tables(), Built: built}), o)
+		a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+		drain(a, Forward, 100)
+		a.Close("done")
+		settled(l)
+		time.Sleep(built.AddDate(0, 0, 20).Sub(time.Now()))
+		l = begin(t, storetest.Reopen(t, l.store), o)
+		if got := used(t, l, "romeo@montague.lit"); got[0] != 100 {
+			t.Errorf("used %v", got)
+		}
+		if list, err := l.Entries(0, 0, 10); err != nil || len(list) != 1 {
+			t.Errorf("entries %+v, %v", list, err)
+		}
+		a = open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+		drain(a, Forward, 100)
+		a.Close("done")
+		settled(l)
+		time.Sleep(2 * o.Keep) // the month has been counted since, so it ends as any other
+		l = begin(t, storetest.Reopen(t, l.store), o)
+		if got, err := l.UseOf(subject("romeo@montague.lit"), MonthOf(built)); err != nil || got.Out != 0 {
+			t.Errorf("used %+v, %v", got, err)
+		}
+	})
+}
+
 // What a gigabyte costs the flash, at several speeds.
 func TestFlash(t *testing.T) {
 	for _, tt := range []struct {
