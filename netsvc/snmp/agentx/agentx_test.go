@@ -175,7 +175,8 @@ type master struct {
 	ln net.Listener
 }
 
-// accept takes a sub-agent in and returns the connection and what it registered.
+// accept takes a sub-agent in and returns the connection and what it registered. It asks for what is registered while
+// the rest is not yet: managers do not wait.
 func (m *master) accept() (net.Conn, []string) {
 	m.t.Helper()
 	c, err := m.ln.Accept()
@@ -191,6 +192,14 @@ func (m *master) accept() (net.Conn, []string) {
 		if h.kind == typeRegister {
 			oid, _ := (&reader{b: payload[4:], order: h.order}).oid()
 			regions = append(regions, oid.String())
+		}
+		if len(regions) > 1 {
+			if _, err := c.Write(ask(binary.BigEndian, typeGetNext, nil, searchRange{begin: registered[0]})); err != nil {
+				m.t.Fatal(err)
+			}
+			if h, _, err := read(c, time.Minute); err != nil || h.kind != typeResponse || h.packet != 5 {
+				m.t.Fatalf("asked while it registers, it says %+v, %v", h, err)
+			}
 		}
 		out := append(newPDU(typeResponse, 42, 0, h.packet), make([]byte, 8)...)
 		if _, err := c.Write(finish(out)); err != nil {

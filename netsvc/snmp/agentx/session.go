@@ -104,11 +104,7 @@ func (s *session) serve(ctx context.Context) error {
 			err = s.send(typePing, func(b []byte) []byte { return b })
 		case err == nil:
 			quiet = false
-			if out := answer(s.tree, h, payload); out != nil {
-				err = s.write(c, out)
-			} else if h.kind == typeClose {
-				err = io.EOF
-			}
+			err = s.reply(c, h, payload)
 		}
 		if err != nil {
 			return err
@@ -128,10 +124,15 @@ func (s *session) open(c net.Conn) error {
 			return header{}, err
 		}
 		h, body, err := read(c, answering)
+		for err == nil && h.kind != typeResponse { // a region is asked for as soon as it is registered
+			if err = s.reply(c, h, body); err == nil {
+				h, body, err = read(c, answering)
+			}
+		}
 		if err != nil {
 			return h, err
 		}
-		if h.kind != typeResponse || h.packet != s.last || len(body) < 8 {
+		if h.packet != s.last || len(body) < 8 {
 			return h, errMalformed
 		}
 		if code := h.order.Uint16(body[4:]); code != 0 {
@@ -157,6 +158,17 @@ func (s *session) open(c net.Conn) error {
 	s.mu.Lock()
 	s.conn = c
 	s.mu.Unlock()
+	return nil
+}
+
+// reply answers a PDU of the master's; io.EOF when it says good-bye.
+func (s *session) reply(c net.Conn, h header, payload []byte) error {
+	if h.kind == typeClose {
+		return io.EOF
+	}
+	if out := answer(s.tree, h, payload); out != nil {
+		return s.write(c, out)
+	}
 	return nil
 }
 
