@@ -2,10 +2,12 @@ package agentx
 
 import (
 	"encoding/binary"
+	"errors"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"linnet/netsvc/event"
@@ -208,6 +210,23 @@ func (m *master) accept() (net.Conn, []string) {
 		if len(regions) == len(registered) {
 			return c, regions
 		}
+	}
+}
+
+// A PDU that stops after its first byte ends the connection; only where none has begun a master may be silent.
+func TestHalfHeader(t *testing.T) {
+	for _, sent := range []int{0, 1, headerSize, headerSize + 1} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			defer ours.Close()
+			defer theirs.Close()
+			go theirs.Write(ask(binary.BigEndian, typeGetBulk, []byte{0, 0, 0, 1})[:sent])
+			_, _, err := read(ours, pinging)
+			var timeout net.Error
+			if silent := errors.As(err, &timeout) && timeout.Timeout(); err == nil || silent != (sent == 0) {
+				t.Errorf("after %d bytes: %v", sent, err)
+			}
+		})
 	}
 }
 

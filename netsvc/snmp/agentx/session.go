@@ -226,12 +226,12 @@ func read(c net.Conn, patience time.Duration) (header, []byte, error) {
 	if _, err := io.ReadFull(c, b[:1]); err != nil {
 		return header{}, nil, err
 	}
-	// Once it has begun it comes at once: a time that is over now ends the connection.
+	// Once it has begun it comes at once: half a PDU is no silence, behind which the next one could begin.
 	if err := c.SetReadDeadline(time.Now().Add(answering)); err != nil {
 		return header{}, nil, err
 	}
 	if _, err := io.ReadFull(c, b[1:]); err != nil {
-		return header{}, nil, errors.Join(errMalformed, err)
+		return header{}, nil, errMalformed
 	}
 	h, err := readHeader(b[:])
 	if err != nil {
