@@ -138,6 +138,14 @@ func (o *Outbox) Lost() bool {
 	return o.conn.closed
 }
 
+// Closing reports whether Close was called, by whomever, or the connection has ended: the
+// farewell is on its way, and what the peer sends now answers nothing.
+func (o *Outbox) Closing() bool {
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return o.closing || o.conn.closed
+}
+
 // Waiting returns how many bytes the kernel has not accepted yet.
 func (o *Outbox) Waiting() int {
 	o.conn.mu.Lock()

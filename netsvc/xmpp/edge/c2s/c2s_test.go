@@ -317,6 +317,34 @@ func TestOtherElements(t *testing.T) {
 	}
 }
 
+// A session that was resumed elsewhere does not care what the connection before says.
+func TestResumedElsewhere(t *testing.T) {
+	for _, tc := range []struct{ name, late string }{
+		{"no XML", "<<"},
+		{"an unknown element", "<x xmlns='urn:example'/>"},
+		{"another one's address", "<message from='juliet@montague.lit' to='montague.lit'/>"},
+		{"an acknowledgement of nothing", "<a xmlns='urn:xmpp:sm:3'/>"},
+		{"an error of the stream", streamError},
+		{"its end", "</stream:stream>"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			run(t, options(), func(t *testing.T, n *node) {
+				first := n.login("romeo/orchard")
+				got := first.send("<enable xmlns='urn:xmpp:sm:3' resume='true'/>").expect("<enabled ", " id='")
+				_, id, _ := strings.Cut(got, " id='")
+				id, _, _ = strings.Cut(id, "'")
+				second := n.dial("plain", "").open().authenticate("romeo")
+				second.send("<resume xmlns='urn:xmpp:sm:3' h='0' previd='" + id + "'/>").expect("<resumed ")
+				first.expect("<stream:error><conflict ", "</stream:stream>")
+				first.send(tc.late).expect()
+				second.alive()
+			})
+		})
+	}
+}
+
+const streamError = "<stream:error><undefined-condition xmlns='" + errs + "'/></stream:error>"
+
 // The end of a stream, by either side.
 func TestEnd(t *testing.T) {
 	run(t, options(), func(t *testing.T, n *node) {

@@ -41,6 +41,13 @@ func (c *client) Turn(conn *flow.Conn, b *flow.Buffer, err error) flow.Next {
 		return flow.More
 	}
 	arrived := b.Len()
+	if conn.Outbox().Closing() {
+		// Our end of the stream is out. What still comes is read, or the kernel would
+		// answer it with a reset, and is for nobody: the session may have been resumed
+		// elsewhere, and must not end for what is said here.
+		b.Release()
+		return c.next(conn, arrived)
+	}
 	d := c.edge.live.desks.Get().(*desk)
 	c.scanner.Borrow(&d.room)
 	defer func() {
