@@ -345,13 +345,20 @@ func TestResumedElsewhere(t *testing.T) {
 
 const streamError = "<stream:error><undefined-condition xmlns='" + errs + "'/></stream:error>"
 
-// The end of a stream, by either side.
+// The end of a stream, by either side. A client that ends it with an error gets none
+// in return.
 func TestEnd(t *testing.T) {
 	run(t, options(), func(t *testing.T, n *node) {
 		p := n.login("romeo/orchard")
 		p.send("</stream:stream>").expect("</stream:stream>")
 		p.wire.CloseWrite()
 		p.ends()
+		p = n.login("romeo/orchard")
+		p.send(streamError + "</stream:stream>")
+		if got := p.take(); got != "</stream:stream>" {
+			t.Errorf("an error is answered with %s", got)
+		}
+		n.login("romeo/orchard").send("<stream:features/>").fails("unsupported-stanza-type")
 		p = n.login("romeo/orchard")
 		p.wire.Close() // lost
 		synctest.Wait()
@@ -362,7 +369,7 @@ func TestEnd(t *testing.T) {
 		p.send("</stream:stream>").expect("</stream:stream>")
 		p.wire.CloseWrite()
 		p.ends()
-		n.counts(3, 2, 1)
+		n.counts(5, 4, 1)
 	})
 }
 

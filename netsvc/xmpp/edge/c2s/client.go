@@ -11,6 +11,7 @@ import (
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp/server"
+	"linnet/netsvc/xmpp/stream"
 )
 
 // client is a connection whose stream is negotiated: it takes the stream's
@@ -101,6 +102,8 @@ func (c *client) element(d *desk) {
 		c.stanza(el, d)
 	case server.ManageSpace:
 		c.manage(el)
+	case stream.Space:
+		c.ofStream(el)
 	default:
 		if !c.session.Nonza(c.epoch, el) {
 			c.session.End("unsupported-stanza-type", "")
@@ -160,6 +163,16 @@ func (c *client) manage(el *xmlstream.Element) {
 	default:
 		c.session.End("unsupported-stanza-type", "")
 	}
+}
+
+// ofStream handles what belongs to the stream itself. With an error the client has ended
+// it (RFC 6120 section 4.9.1.1): it gets a close tag, and no error in return.
+func (c *client) ofStream(el *xmlstream.Element) {
+	if string(el.Local()) == "error" {
+		c.session.Closed(c.epoch)
+		return
+	}
+	c.session.End("unsupported-stanza-type", "")
 }
 
 // refuse ends the stream for what was wrong with its XML.
