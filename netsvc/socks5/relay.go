@@ -116,7 +116,6 @@ func (m *moving) pump(d quota.Direction) {
 		return
 	}
 	to := m.sides[1-d].conn
-	piece := io.LimitedReader{R: source.conn}
 	for {
 		n, err := source.wait(m.opts.idle)
 		switch {
@@ -137,16 +136,14 @@ func (m *moving) pump(d quota.Direction) {
 			m.refused(err)
 			return
 		}
-		// This is splice(2) because of the types on both sides.
-		piece.N = n
-		moved, err := to.ReadFrom(&piece)
+		moved, err := source.carry(to, n)
 		if moved < n {
 			m.account.Return(d, n-moved)
 		}
 		m.bytes[d].Add(moved)
 		m.flow.Add(uint64(moved))
 		m.last.Store(int64(time.Since(m.begin)))
-		if err != nil || moved == 0 {
+		if err != nil {
 			m.end(endReset, nil)
 			return
 		}
@@ -210,6 +207,7 @@ type source struct {
 	most uintptr
 	seen uint64 // see moving.idle
 
+	piece    io.LimitedReader
 	deadline time.Time
 	n        int64
 	err      error
@@ -217,7 +215,7 @@ type source struct {
 
 func newSource(c *net.TCPConn, most int64) (*source, error) {
 	raw, err := c.SyscallConn()
-	s := &source{conn: c, raw: raw, most: uintptr(most)}
+	s := &source{conn: c, raw: raw, most: uintptr(most), piece: io.LimitedReader{R: c}}
 	s.look = s.peek
 	return s, err
 }
@@ -235,6 +233,19 @@ func (s *source) wait(idle time.Duration) (int64, error) {
 		return 0, err
 	}
 	return s.n, s.err
+}
+
+// carry moves up to n bytes, which have come, and returns how many.
+func (s *source) carry(to *net.TCPConn, n int64) (moved int64, err error) {
+	s.piece.N = n
+	moved, err = to.ReadFrom(&s.piece) // splice(2) because of the types on both sides
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = nil // of wait: it ran out while the receiver was taking the piece, and the next wait sets another
+	case err == nil && moved == 0:
+		err = io.ErrUnexpectedEOF
+	}
+	return moved, err
 }
 
 // peek asks the kernel what has come, without having it copied; false when there is

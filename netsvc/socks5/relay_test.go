@@ -107,6 +107,34 @@ func TestSource(t *testing.T) {
 	}
 }
 
+// A receiver may take longer for a piece than a sender may be silent.
+func TestSlowPiece(t *testing.T) {
+	a, b := wire(t)
+	c, d := wire(t)
+	a.Write([]byte("hello"))
+	s, err := newSource(b, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := int64(0)
+	for n < 5 {
+		n, _ = s.wait(10 * time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond) // as if the receiver's window had been closed meanwhile
+	if n, err := s.carry(c, 5); n != 0 || err != nil {
+		t.Fatalf("the wait for the sender is over: %d, %v", n, err)
+	}
+	if n, err := s.wait(patience); n != 5 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if n, err := s.carry(c, 5); n != 5 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	if _, err := io.ReadFull(d, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Who receives slowly is not idle: the kernel sees bytes that this program does not.
 func TestSlowIsNotIdle(t *testing.T) {
 	a, b := wire(t)
