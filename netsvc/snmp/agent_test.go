@@ -22,7 +22,7 @@ func users() map[string]string {
 	values := map[string]string{
 		"snmp.user.nobody/auth": "none", "snmp.user.nobody/priv": "none",
 		"snmp.user.writer/auth_secret": "writer secret", "snmp.user.writer/role": "operator",
-		"snmp.user.narrow/auth_secret": "narrow secret", "snmp.user.narrow/view": "narrow",
+		"snmp.user.narrow/auth_secret": "narrow secret", "snmp.user.narrow/view": "narrow", "snmp.user.narrow/role": "operator",
 		"snmp.view.narrow/include": "1.3.6.1.6.3.10,1.3.6.1.2.1.11.1.0", "snmp.view.narrow/exclude": "1.3.6.1.6.3.10.2.1.2",
 		"snmp.community.old/name": "old community", "snmp.community.old/sources": "127.0.0.0/8,::1",
 		"snmp.community.far/name": "far community", "snmp.community.far/sources": "192.0.2.0/24",
@@ -172,6 +172,7 @@ func TestSet(t *testing.T) {
 	r, addr := start(t, users())
 	g := manager(t, addr, v3("writer", gosnmp.SHA256, "writer secret", gosnmp.AES, "writer secret"))
 	reader := manager(t, addr, v3("sha256_aes128", gosnmp.SHA256, "auth pass phrase", gosnmp.AES, "priv pass phrase"))
+	narrow := manager(t, addr, v3("narrow", gosnmp.SHA256, "narrow secret", gosnmp.AES, "narrow secret"))
 	old := manager(t, addr, func(*gosnmp.GoSNMP) {})
 	oldest := manager(t, addr, func(g *gosnmp.GoSNMP) { g.Version = gosnmp.Version1 })
 	integer := func(oid string, n int) gosnmp.SnmpPDU {
@@ -195,6 +196,10 @@ func TestSet(t *testing.T) {
 		{"both", g, []gosnmp.SnmpPDU{integer(trapsOID, 1), integer(serialOID, 0)}, gosnmp.NoError, 0, 1},
 		{"serial has moved on", g, []gosnmp.SnmpPDU{integer(serialOID, 0)}, gosnmp.InconsistentValue, 1, 1},
 		{"by a reader", reader, []gosnmp.SnmpPDU{integer(trapsOID, 2)}, gosnmp.AuthorizationError, 0, 1},
+		{"out of sight", narrow, []gosnmp.SnmpPDU{integer(trapsOID, 2)}, gosnmp.NoAccess, 1, 1},
+		{"excluded", narrow, []gosnmp.SnmpPDU{integer(bootsOID, 2)}, gosnmp.NoAccess, 1, 1},
+		{"nothing out of sight", narrow, []gosnmp.SnmpPDU{integer(".1.3.9", 2)}, gosnmp.NoAccess, 1, 1},
+		{"to be read only", narrow, []gosnmp.SnmpPDU{integer(packetsOID, 2)}, gosnmp.NotWritable, 1, 1},
 		{"by a community", old, []gosnmp.SnmpPDU{integer(trapsOID, 2)}, gosnmp.AuthorizationError, 0, 1},
 		{"by a community, version 1", oldest, []gosnmp.SnmpPDU{integer(trapsOID, 2)}, gosnmp.NoSuchName, 0, 1},
 	} {

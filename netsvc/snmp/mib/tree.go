@@ -12,6 +12,7 @@ import (
 type Tree struct {
 	groups []Group
 	nodes  []*node
+	view   View // whose part this is; nil for all
 }
 
 type node struct {
@@ -166,6 +167,9 @@ func (t *Tree) Next(r *Request, name, dst OID) (OID, Value) {
 
 // Test tells whether a value could be set now, as the first of the two phases of a SET.
 func (t *Tree) Test(r *Request, name OID, v Value) (Change, Status) {
+	if t.view != nil && !t.view.Contains(name) {
+		return Change{}, NoAccess // whether it is there or not: RFC 3416 section 4.2.5
+	}
 	at := t.place(name, 0)
 	if at < 0 || !name.HasPrefix(t.nodes[at].oid) {
 		return Change{}, NotWritable
