@@ -67,13 +67,18 @@ func Start(t testing.TB, info module.Info, opts Options) *Running {
 	r.turn()
 	t.Cleanup(func() {
 		if m, ok := r.Module.(module.Stopper); ok {
-			if err := m.Stop(context.Background()); err != nil {
+			ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+			defer cancel()
+			if err := m.Stop(ctx); err != nil {
 				t.Error(err)
 			}
 		}
 	})
 	return r
 }
+
+// stopTime is long for a busy machine; a module that a failed test left in disorder need not come to an end.
+const stopTime = 30 * time.Second
 
 // Again is a reload: a new instance with these options takes over; live state stays.
 func (r *Running) Again(values map[string]string) {

@@ -271,7 +271,7 @@ func TestArchivedMessagesWaitInOrder(t *testing.T) {
 }
 
 // A message that somebody keeps, or a commit has, does not go into the spool beside that, and is not taken for one that
-// did. What a session lost comes before what waits, also when those who took older messages are gone.
+// did.
 func TestOneRowForAMessage(t *testing.T) {
 	for _, state := range []uint32{keeping, stored, done} {
 		run(t, func(n *node) {
@@ -286,17 +286,25 @@ func TestOneRowForAMessage(t *testing.T) {
 			o.drop()
 		})
 	}
+}
+
+// What waits for the end of a session is not kept before what that session lost.
+func TestKickWaitsForEnds(t *testing.T) {
 	run(t, func(n *node) {
-		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
-		a := c.account
-		a.wait(0, 1)
-		romeo.say(juliet, 0, 1)
-		a.kick()
-		waits := a.backlog.first() != nil
-		a.wait(0, -1)
-		if !waits {
-			t.Error("it did not wait for the end")
+		romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		romeo.say(juliet, 0, 2)
+		old.stick()
+		old.Closed(old.epoch)
+		romeo.say(juliet, 2, 4) // to nobody
+		old.account.kick()
+		n.settle()
+		if old.account.backlog.first() == nil {
+			n.t.Error("it did not wait for the end")
 		}
-		c.hears(0, 1)
+		old.unstick()
+		n.settle()
+		fresh := n.bind(n.account("juliet"), "garden")
+		fresh.send("<presence/>")
+		fresh.hears(0, 4)
 	})
 }

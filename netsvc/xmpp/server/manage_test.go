@@ -8,7 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/xmpp"
 	"linnet/store"
+	"linnet/store/table"
 )
 
 // managed binds with stream management and resumption.
@@ -179,24 +182,93 @@ func TestLapsedSessionGoesToAnother(t *testing.T) {
 // of the spool, also when it was only on its way there.
 func TestAcknowledgedWhileItIsSpooled(t *testing.T) {
 	run(t, func(n *node) {
-		romeo, juliet := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
-		n.settle()
-		var b store.Batch
-		held := make(chan struct{})
-		n.store.Submit(&b, func(error) { <-held }) // the writer
-		romeo.send("<message type='chat' to='juliet@montague.lit'><body>m0</body></message>")
-		time.Sleep(5 * time.Second) // submitted to the spool
-		juliet.Acked(juliet.epoch, juliet.Session.managed.sent)
+		romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		goOn := n.stall()
+		romeo.say(juliet, 0, 1)
+		time.Sleep(2 * time.Second) // settle_after
+		c.Acked(c.epoch, c.managed.sent)
 		rows := -1
 		n.store.Barrier(func() { rows = n.rows() })
-		if n.store.InFlight() < 2 {
-			n.t.Fatal("nothing is under way")
-		}
-		close(held)
-		n.settle()
+		goOn()
 		if rows != 0 {
 			n.t.Fatalf("%d rows, want 0", rows)
 		}
+	})
+}
+
+// broken is a spool whose commits fail for a while.
+type broken struct {
+	xmpp.Spool
+	fails bool
+	there map[uint64]bool // in the account's box
+}
+
+func (s *broken) Put(b *store.Batch, a xmpp.Account, st *stanza.Stanza) uint64 {
+	row := s.Spool.Put(b, a, st)
+	s.there[row] = true
+	if s.fails {
+		b.Put(table.New("nowhere", table.Account), []byte{0}, nil)
+	}
+	return row
+}
+
+func (s *broken) Drop(b *store.Batch, a xmpp.Account, row uint64) {
+	s.Spool.Drop(b, a, row)
+	delete(s.there, row)
+}
+
+// A message that could not be spooled is tried again, or kept when its client goes; it leaves nothing
+// behind in the account's box, and is not acknowledged before.
+func TestSpoolFails(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprint("lost=", lost), func(t *testing.T) {
+			run(t, func(n *node) {
+				romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+				spool := &broken{n.current().spool, true, map[uint64]bool{}}
+				n.current().spool = spool
+				romeo.say(juliet, 0, 1)
+				goOn := n.stall()
+				time.Sleep(2 * time.Second) // settle_after
+				if len(spool.there) != 1 {
+					n.t.Fatalf("%d rows are on their way, want 1", len(spool.there))
+				}
+				if lost {
+					c.End("", "")
+				}
+				n.settle()
+				spool.fails = false
+				goOn()
+				if len(spool.there) != 0 {
+					n.t.Fatalf("%d rows stay in the box", len(spool.there))
+				}
+				romeo.AckRequested(romeo.epoch)
+				if !lost {
+					romeo.expect("h='1'")
+					time.Sleep(2 * time.Second)
+				}
+				romeo.expect("h='2'")
+				if rows := n.offlineRows(t); rows != 1 {
+					n.t.Fatalf("%d rows, want 1", rows)
+				}
+			})
+		})
+	}
+}
+
+// What one client has acknowledged is put away with another's session, and not kept for the person.
+func TestShutdownAfterOneAcknowledged(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, a, b := n.managed("romeo", "orchard"), n.managed("juliet", "a"), n.managed("juliet", "b")
+		romeo.say(juliet, 0, 1)
+		a.hears(0, 1)
+		b.Acked(b.epoch, b.managed.sent)
+		seen := a.managed.sent - 1
+		n.parkAll()
+		if rows := n.offlineRows(t); rows != 0 {
+			n.t.Fatalf("%d rows, want 0", rows)
+		}
+		n.wake()
+		a.resume(seen).hears(0, 1)
 	})
 }
 
