@@ -51,7 +51,7 @@ type GuardLimits struct {
 	First   time.Duration // the first refusal, doubled with each further failure: 4 s
 	Most    time.Duration // and its limit: 15 min
 	Late    time.Duration // the most that an answer is late: 5 s
-	Half    time.Duration // after which old failures count half: 1 h; more than Most
+	Half    time.Duration // after which old failures count half: 1 h; at least twice Most
 	Keep    time.Duration // how long a good login is remembered: 30 days
 	Places  int           // of each kind that are remembered, 16 bytes each: 2048
 }
@@ -73,6 +73,7 @@ func (l GuardLimits) withDefaults() GuardLimits {
 			*f.p = f.def
 		}
 	}
+	l.Half = max(l.Half, 2*l.Most) // or the longest refusals would be cut short
 	return l
 }
 

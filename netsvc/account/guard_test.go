@@ -93,6 +93,23 @@ func TestGuardBoundsGuesses(t *testing.T) {
 	})
 }
 
+// The operator's longest refusal holds, also where old failures would count half
+// by then.
+func TestGuardRefusesForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewGuard(GuardLimits{Most: 24 * time.Hour})
+		looked := 0
+		for start := time.Now(); time.Since(start) < 10*24*time.Hour; time.Sleep(time.Minute) {
+			if try(g, home, juliet) {
+				looked++
+			}
+		}
+		if looked > 5+15+10 { // at once, while the time doubles to a day, and one each day
+			t.Errorf("%d passwords in ten days", looked)
+		}
+	})
+}
+
 func TestGuardSuccessForgivesThePair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGuard(GuardLimits{})
