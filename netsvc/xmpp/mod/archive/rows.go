@@ -52,9 +52,11 @@ func (n id) time() time.Time {
 
 var errID = errors.New("archive: not an id of this archive")
 
+// parseID takes an id as String spells it and in no other way: the decoder would skip
+// line ends, and the bits that the last digit has too many.
 func parseID(s string) (n id, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || len(b) != len(n) {
+	if err != nil || len(b) != len(n) || id(b).String() != s {
 		return n, errID
 	}
 	return id(b), nil

@@ -29,7 +29,8 @@ func TestIDs(t *testing.T) {
 			t.Errorf("after %x comes %x", tc.n, got)
 		}
 	}
-	for _, bad := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAA+", "28482-98726-73623"} {
+	for _, bad := range []string{"", "x", "AAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA=", "AAAAAAAAAAAAAAAAAAAAA+",
+		"AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAA\nA", "AAAAAAAAAAAAAAAAAAAAAA\n", "28482-98726-73623"} {
 		if n, err := parseID(bad); err == nil {
 			t.Errorf("%q is read as %x", bad, n)
 		}
