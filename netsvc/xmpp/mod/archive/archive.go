@@ -22,6 +22,7 @@ import (
 
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
@@ -123,18 +124,25 @@ func (m *extension) put(t *xmpp.Transit, contact jid.JID) *stanza.Stanza {
 	return t.Stanza.Append(b)
 }
 
-// unforged cuts ids that claim to be ours: XEP-0359 section 5, rule 2.
+// unforged cuts what only we may say of a message: ids of this archive (XEP-0359
+// section 5, rule 2), and that our host has kept it back (XEP-0203 section 5). By such
+// a stamp the other extensions know what they have seen before.
 func unforged(s *stanza.Stanza, by jid.JID) *stanza.Stanza {
-	if !s.Has(idSpace, "stanza-id") {
+	if !s.Has(idSpace, "stanza-id") && !s.Has(stamp.Space, "delay") {
 		return s
 	}
 	return s.Without(func(space, local string, raw []byte) bool {
-		if space != idSpace || local != "stanza-id" {
+		isID := space == idSpace && local == "stanza-id"
+		if !isID && (space != stamp.Space || local != "delay") {
 			return false
 		}
 		n, err := xmlstream.Parse(raw, "jabber:client")
 		if err != nil {
 			return true
+		}
+		if !isID { // where it does not say who, it does not say that it was us
+			claimed, err := jid.Parse(n.Attr("from"))
+			return err == nil && claimed == by.Host()
 		}
 		claimed, err := jid.Parse(n.Attr("by"))
 		return err != nil || claimed == by

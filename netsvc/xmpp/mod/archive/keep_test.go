@@ -216,6 +216,37 @@ func signers(n *xmlstream.Node) (by []string) {
 	return by
 }
 
+// Nobody but the recipient's server says that it has kept a message back: XEP-0203
+// section 5.
+func TestForgedStamps(t *testing.T) {
+	for _, tc := range []struct {
+		name, from string
+		left       bool
+	}{
+		{"the server's", ` from='capulet.lit'`, false},
+		{"the server's, otherwise spelt", ` from='CAPULET.lit'`, false},
+		{"another server's", ` from='montague.lit'`, true},
+		{"a room's", ` from='coven@chat.shakespeare.lit'`, true},
+		{"the recipient's", ` from='juliet@capulet.lit'`, true},
+		{"nobody's", ``, true},
+		{"no address", ` from='@'`, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			xmpptest.Test(t, capulet(), func(t *testing.T, s *xmpptest.Server) {
+				juliet := s.Login("juliet@capulet.lit/balcony")
+				s.Peer("montague.lit").Send(`<message from='romeo@montague.lit' to='juliet@capulet.lit/balcony' type='chat'><body>x</body>
+					<delay xmlns='urn:xmpp:delay' stamp='1999-12-24T00:00:00Z'` + tc.from + `/></message>`)
+				if got := juliet.Skip(); len(got) != 1 || got[0].Has("urn:xmpp:delay", "delay") != tc.left {
+					t.Errorf("delivered is %s", got[0].AppendTo(nil))
+				}
+				if found := ask(t, juliet, "").messages; len(found) != 1 || (found[0].Child("urn:xmpp:delay", "delay") != nil) != tc.left {
+					t.Errorf("archived is %v", found)
+				}
+			})
+		})
+	}
+}
+
 // An archive that is switched off cuts forged ids all the same, keeps nothing, and
 // shows what it has.
 func TestSwitchedOff(t *testing.T) {
