@@ -172,6 +172,9 @@ func (g *group) Get(r *mib.Request, rest mib.OID) mib.Value {
 	if at, found := s.find(rest); found {
 		return s.values[s.order[at]]
 	}
+	if len(rest) == 0 || rest[0] == 0 || rest[0] > uint32(len(numbers.Metrics)) {
+		return mib.Exceptional(mib.NoSuchObject) // no metric of this program ever had the number
+	}
 	return mib.Exceptional(mib.NoSuchInstance)
 }
 

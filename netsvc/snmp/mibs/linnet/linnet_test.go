@@ -2,6 +2,7 @@ package linnet_test
 
 import (
 	"math"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -86,6 +87,11 @@ func TestSyntaxes(t *testing.T) {
 		oid := strings.TrimSuffix(place(t, name)+"."+instance, ".")
 		if v := tree.Get(&mib.Request{Now: time.Now()}, mib.MustParseOID(oid)); v.Kind() != mib.NoSuchInstance {
 			t.Errorf("%s is %s", rest, v)
+		}
+	}
+	for _, rest := range []string{"0.0", strconv.Itoa(len(numbers.Metrics)+1) + ".0"} {
+		if v := tree.Get(&mib.Request{Now: time.Now()}, mib.MustParseOID(at+rest)); v.Kind() != mib.NoSuchObject {
+			t.Errorf("number %s, which no metric has, is %s", rest, v)
 		}
 	}
 	n := 0
