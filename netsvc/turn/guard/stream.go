@@ -60,6 +60,9 @@ func (s *stream) Receive(p []byte) (int, Path, error) {
 		if s.skip > 0 {
 			n := min(s.skip, s.have)
 			s.skip, s.start, s.have = s.skip-n, s.start+n, s.have-n
+			if s.skip == 0 {
+				s.whole = time.Time{}
+			}
 		}
 		b := s.buffer[s.start : s.start+s.have]
 		if s.skip == 0 && len(b) >= 4 {

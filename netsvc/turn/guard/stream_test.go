@@ -235,3 +235,28 @@ func TestStreamWithAllocation(t *testing.T) {
 		theirs.Close()
 	})
 }
+
+// The time for a frame is its own: one that was too large to be kept leaves nothing of its to the next.
+func TestFrameAfterLargeOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		s := Stream(ours, "tcp", romeo, server)
+		s.Settle(true)
+		next := channelData(0x4001, "1234")
+		written := make(chan struct{})
+		go func() {
+			defer close(written)
+			theirs.Write(channelData(0x4001, strings.Repeat("x", 60000)))
+			time.Sleep(2 * frameTime)
+			theirs.Write(next[:3])
+			time.Sleep(frameTime / 2)
+			theirs.Write(next[3:])
+		}()
+		p := make([]byte, mtu)
+		if n, _, err := s.Receive(p); err != nil || !bytes.Equal(p[:n], next) {
+			t.Errorf("%x, %v", p[:n], err)
+		}
+		theirs.Close()
+		<-written
+	})
+}
