@@ -28,7 +28,7 @@ func (h *house) Setup(host xmpp.Host) error {
 	}
 	table := command.Table(command.Column{Name: "service", Label: "Service"}, command.Column{Name: "runlevel", Kind: command.Int}).
 		Row("httpd", "3").Row("postgresql", "5")
-	table.Add("host", "Host", command.JID, "example.com").Text = "All is well."
+	table.Add("host", "Host", command.JID, "example.com").Set("ports", "", "80", "443").Text = "All is well."
 	for _, c := range []command.Command{
 		{Name: "service list", Node: "list", Role: command.User, Effect: command.Read, Help: "Lists services.\n\nAll of them.", Run: ran(table, nil)},
 		{Name: "service config", Node: "http://jabber.org/protocol/admin#config", Role: command.Operator, Effect: command.Change, Help: "Configures a service.",
@@ -95,6 +95,7 @@ func TestSimpleExecution(t *testing.T) {
 	test(t, func(t *testing.T, s *xmpptest.Server, h *house, user, _, _ *xmpptest.Client) {
 		const result = `<x xmlns='jabber:x:data' type='result'><title>Lists services.</title>
 			<field var='host' type='jid-single' label='Host'><value>example.com</value></field>
+			<field var='ports' type='text-multi'><value>80</value><value>443</value></field>
 			<reported><field var='service' type='text-single' label='Service'/><field var='runlevel' type='text-single'/></reported>
 			<item><field var='service'><value>httpd</value></field><field var='runlevel'><value>3</value></field></item>
 			<item><field var='service'><value>postgresql</value></field><field var='runlevel'><value>5</value></field></item></x>

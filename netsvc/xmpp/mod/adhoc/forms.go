@@ -104,7 +104,11 @@ func appendResult(w *xmlstream.Writer, c *command.Command, r *command.Result) {
 		f := form.New(form.Result, formType(c))
 		f.Title = c.Summary()
 		for _, field := range r.Fields {
-			f.Add(form.Field{Var: field.Name, Type: kind(field.Kind), Label: field.Label, Values: field.Values})
+			t := kind(field.Kind)
+			if t == form.TextSingle && len(field.Values) > 1 { // which has one at most, XEP-0004 section 3.2
+				t = form.TextMulti
+			}
+			f.Add(form.Field{Var: field.Name, Type: t, Label: field.Label, Values: field.Values})
 		}
 		for _, col := range r.Columns {
 			f.Reported = append(f.Reported, form.Field{Var: col.Name, Type: kind(col.Kind), Label: col.Label})
