@@ -80,13 +80,6 @@ func takeResume(ctx context.Context, s *Stream, n *xmlstream.Node) (Next, error)
 	return Continue, s.send(failed)
 }
 
-// manage refuses to enable stream management before a resource is bound.
-var manage = Step{Space: manageSpace, Local: "enable",
-	Handle: func(_ context.Context, s *Stream, _ *xmlstream.Node) (Next, error) {
-		return Continue, s.send(manageFailed("unexpected-request"))
-	},
-}
-
 func manageFailed(condition string) []byte {
 	w := xmlstream.NewWriter("")
 	return w.Start(manageSpace, "failed").Leaf("urn:ietf:params:xml:ns:xmpp-stanzas", condition, "").End().Bytes()

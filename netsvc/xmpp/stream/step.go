@@ -36,7 +36,7 @@ type Step struct {
 }
 
 // own are the steps of this package, in the order of their features.
-var own = [...]*Step{&startTLS, &saslStart, &saslResponse, &saslAbort, &bind, &resume, &manage}
+var own = [...]*Step{&startTLS, &saslStart, &saslResponse, &saslAbort, &bind, &resume}
 
 // steps lists all steps, ours first.
 func (s *Stream) steps() iter.Seq[*Step] {
@@ -107,6 +107,9 @@ func (s *Stream) element(ctx context.Context) (Next, error) {
 		// RFC 6120 sections 4.9.3.12 and 7.1: neither before authentication nor
 		// before a resource is bound.
 		return 0, Fail(NotAuthorized, "")
+	case n.Is(manageSpace, "enable") || n.Is(manageSpace, "resume"):
+		// XEP-0198 section 3: to enable comes behind binding, to resume behind SASL.
+		return Continue, s.send(manageFailed("unexpected-request"))
 	case n.Is(Space, "error"):
 		return 0, ErrClosed // the client has given up
 	case n.Name.Space == SASLSpace || n.Name.Space == TLSSpace:

@@ -20,6 +20,7 @@ func TestRequestsToOthers(t *testing.T) {
 	bind := func(attributes string) string {
 		return "<iq id='b' " + attributes + "><bind xmlns='" + BindSpace + "'/></iq>"
 	}
+	const tooEarly = "<failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>"
 	for _, c := range []struct {
 		name, say string
 		early     bool // before authentication
@@ -37,6 +38,9 @@ func TestRequestsToOthers(t *testing.T) {
 		{"an error nobody asked for", bind("type='error'"), false, streamError(NotAuthorized)},
 		{"resumption in an iq", "<iq type='set' id='b' previd='old' h='5'><resume xmlns='urn:xmpp:sm:3' previd='old' h='5'/></iq>", false, streamError(NotAuthorized)},
 		{"login in an iq", "<iq type='set' id='b' mechanism='PLAIN'>" + plain("juliet", password) + "</iq>", true, streamError(NotAuthorized)},
+		{"resumption before login", "<resume xmlns='urn:xmpp:sm:3' previd='old' h='5'/>", true, tooEarly},
+		{"stream management before login", "<enable xmlns='urn:xmpp:sm:3'/>", true, tooEarly},
+		{"a count before login", "<a xmlns='urn:xmpp:sm:3' h='5'/>", true, streamError(UnsupportedStanzaType)},
 		{"STARTTLS in an iq", "<iq type='set' id='b'><starttls xmlns='" + TLSSpace + "'/></iq>", true, streamError(NotAuthorized)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
