@@ -5,14 +5,14 @@
 //
 //	guard       stands between the net and pion/turn, which keeps allocations; all rules about messages
 //	relay       the sockets of allocations, and packets between two of this box
-//	peer        to whom a relay may send
 //	burst       datagrams read and written many at a time
 //	behavior    tells kinds of address translators apart (RFC 5780), with two public addresses
 //	credential  time-limited usernames, and the operator's own
 //
 // Which addresses are announced to clients is told by netsvc/offer, and by XEP-0215 (mod/extdisco) from there.
 //
-// Bytes are counted and limited by netsvc/quota, ports kept open at a router by netsvc/outside.
+// Bytes are counted and limited by netsvc/quota, ports kept open at a router by netsvc/outside. To whom a relay may send
+// is said by netsvc/peer.
 //
 // Not offered: relays of TCP (RFC 6062), DTLS, RFC 7635, mobility; package guard says how each is answered.
 //

@@ -15,11 +15,11 @@ import (
 
 	"linnet/netsvc/account"
 	"linnet/netsvc/log"
+	"linnet/netsvc/peer"
 	"linnet/netsvc/quota"
 	"linnet/netsvc/turn/behavior"
 	"linnet/netsvc/turn/credential"
 	"linnet/netsvc/turn/guard"
-	"linnet/netsvc/turn/peer"
 	"linnet/netsvc/turn/relay"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stamp"

@@ -1,5 +1,5 @@
 // Package relay has the sockets of allocations: one UDP socket for each, on a port of a range that a firewall can be
-// told, with the rules of netsvc/turn/peer before every packet.
+// told, with the rules of netsvc/peer before every packet.
 //
 // It owns the sockets and the ports. Two allocations of this box that are each other's peers exchange their packets
 // within the process: what is addressed to the box's own relay address goes to the relay of that port or nowhere,
@@ -19,8 +19,8 @@ import (
 	"syscall"
 
 	"linnet/netsvc/metric"
+	"linnet/netsvc/peer"
 	"linnet/netsvc/turn/burst"
-	"linnet/netsvc/turn/peer"
 )
 
 // Box has all relays of this device. Safe for concurrent use.

@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"linnet/netsvc/peer"
 	"linnet/netsvc/turn/burst"
-	"linnet/netsvc/turn/peer"
 )
 
 // largest is the largest datagram that is relayed: pion's buffer for it.

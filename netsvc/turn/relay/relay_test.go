@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"linnet/netsvc/turn/peer"
+	"linnet/netsvc/peer"
 )
 
 var (

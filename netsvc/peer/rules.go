@@ -1,5 +1,5 @@
-// Package peer says to whom a relay of this box may send: the rules that keep it from being an open door into the
-// networks behind it (RFC 8656 section 21.1.7 and 21.4).
+// Package peer says to whom this box may send for somebody else: the rules that keep a relay (netsvc/turn) or a gateway
+// (netsvc/socks5) from being an open door into the networks behind it (RFC 8656 section 21.1.7 and 21.4).
 //
 // It owns the lists and the decision by address. Which ports are good at the box's own relay address is decided by
 // netsvc/turn/relay, which has the relays.
