@@ -23,6 +23,7 @@ type Book struct {
 	mu     sync.Mutex
 	read   bool
 	drawn  int // numbers, since the start
+	kept   int // of these
 	spaces map[string]*space
 }
 
@@ -89,6 +90,7 @@ func (b *Book) Number(of, name string, wish uint32) uint32 {
 			return
 		}
 		e.kept = true
+		b.kept++
 		s.names[name] = e
 	})
 	return 0
@@ -99,6 +101,13 @@ func (b *Book) draws() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.drawn
+}
+
+// Kept returns how many of the numbers that were drawn since the start are kept by now, and may be shown.
+func (b *Book) Kept() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.kept
 }
 
 func (b *Book) space(of string) *space {

@@ -53,12 +53,11 @@ func Groups(env *mib.Env) []mib.Group {
 // in parts.
 type snapshot struct {
 	made   time.Time
+	kept   int // Book.Kept: with more of them there are more rows
 	parts  []uint32
 	ends   []uint32
 	values []mib.Value
 	order  []uint32
-
-	waits bool // rows are missing whose numbers are not kept yet
 }
 
 func (s *snapshot) name(n uint32) mib.OID {
@@ -85,14 +84,15 @@ func (s *snapshot) find(name mib.OID) (at int, found bool) {
 	return sort.Find(len(s.order), func(i int) int { return name.Compare(s.name(s.order[i])) })
 }
 
-// snapshot returns one that is at most a second old.
+// snapshot returns one that is at most a second old and has all rows whose numbers are kept by now.
 func (g *group) snapshot(now time.Time) *snapshot {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.current != nil && now.Sub(g.current.made) < time.Second {
+	kept := g.machine.Book.Kept()
+	if g.current != nil && now.Sub(g.current.made) < time.Second && g.current.kept == kept {
 		return g.current
 	}
-	s := &snapshot{made: now}
+	s := &snapshot{made: now, kept: kept}
 	if last := g.current; last != nil {
 		s.parts, s.ends = make([]uint32, 0, len(last.parts)), make([]uint32, 0, len(last.ends))
 		s.values, s.order = make([]mib.Value, 0, len(last.values)), make([]uint32, 0, len(last.order))
@@ -102,7 +102,7 @@ func (g *group) snapshot(now time.Time) *snapshot {
 		return true
 	})
 	sort.Sort(s)
-	if len(s.values) > 0 && !s.waits { // before the program runs there are no metrics
+	if len(s.values) > 0 { // before the program runs there are no metrics
 		g.current = s
 	}
 	return s
@@ -141,7 +141,6 @@ func (g *group) sample(s *snapshot, m metric.Sample) {
 	}
 	row := g.machine.Book.Number("metric."+m.Desc.Name, strings.Join(m.Labels, "\x00"), 0)
 	if row == 0 {
-		s.waits = true
 		return
 	}
 	column := uint32(2) // the first is the row, which is not accessible

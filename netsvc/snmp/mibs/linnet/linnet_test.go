@@ -139,3 +139,34 @@ func TestRowsKeepTheirNumber(t *testing.T) {
 		expect(t, rows(a, "e", "d", "a"), "a=1 d=4 e=5")
 	})
 }
+
+// When a row gets no number, because the store fails, a walk does not read all metrics again for each step.
+func TestWalkWhileStoreFails(t *testing.T) {
+	reads, domains := 0, 0
+	var host module.Host
+	a := mibstest.Start(t, "arm", moduletest.Options{}, func(env *mib.Env) []mib.Group {
+		host = env.Host
+		env.Host.Metrics().GaugesFunc(metric.Desc{Name: "certTimeLeft", Help: "h", Labels: []string{"domain", "issuer"}}, func(row func(int64, ...string)) {
+			reads++
+			for i := range domains {
+				row(1, strconv.Itoa(i), "ca")
+			}
+		})
+		env.Host.Metrics().GaugeFunc(metric.Desc{Name: "uptime", Help: "h"}, func() int64 { return 1 })
+		return nil
+	}, linnet.Groups)
+	tree := a.Tree()
+	if err := host.Store().Close(); err != nil {
+		t.Fatal(err)
+	}
+	domains, reads = 20, 0
+	r := &mib.Request{Now: time.Now().Add(time.Hour)}
+	for range 10 {
+		if _, v := tree.Next(r, mib.MustParseOID(at+"1"), nil); v.Kind() != mib.Gauge32 {
+			t.Fatalf("the walk finds %s", v)
+		}
+	}
+	if reads != 1 {
+		t.Errorf("the metrics were read %d times", reads)
+	}
+}
