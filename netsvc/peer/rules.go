@@ -13,6 +13,7 @@ var never = prefixes(
 	"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
 	"::/96",                          // unspecified, loopback, IPv4-compatible
 	"::ffff:0:0/96",                  // IPv4-mapped
+	"::ffff:0:0:0/96",                // IPv4-translated, RFC 2765
 	"64:ff9b::/96", "64:ff9b:1::/48", // NAT64, RFC 6052 and 8215
 	"2001::/32", "2002::/16", // Teredo and 6to4 carry IPv4 addresses
 	"fe80::/10", "fec0::/10", "ff00::/8",
@@ -23,7 +24,8 @@ var never = prefixes(
 var closed = prefixes(
 	"10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16",
 	"198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
-	"100::/64", "2001:db8::/32", "3fff::/20", "5f00::/16", "fc00::/7",
+	"::/3", "4000::/2", "8000::/1", // all of IPv6 but 2000::/3, of which the internet is made (RFC 4291 section 2.4)
+	"2001::/23", "2001:db8::/32", "3fff::/20",
 )
 
 func prefixes(list ...string) (all []netip.Prefix) {
