@@ -50,6 +50,7 @@ type Bound struct {
 type sockets struct {
 	a      *Appliance
 	panics *metric.Counter
+	files  descriptors
 	mu     sync.Mutex
 	open   map[string]*socket
 }
@@ -165,11 +166,13 @@ func reason(err error) error {
 	}
 	switch errno {
 	case syscall.EADDRINUSE:
-		return errors.New("another program does")
+		return errors.New("another program does; end that, or choose another address")
 	case syscall.EACCES:
 		return errors.New("ports below 1024 are for root, or a program with the capability CAP_NET_BIND_SERVICE")
 	case syscall.EADDRNOTAVAIL:
 		return errors.New("this machine has no such address")
+	case syscall.EMFILE:
+		return errFiles
 	}
 	return errno
 }
@@ -224,16 +227,22 @@ func (s *sockets) packets(o *socket) {
 
 // accept takes the connections of one socket until it is closed.
 func (s *sockets) accept(o *socket) {
-	pause := time.Duration(0)
+	pause, said := time.Duration(0), time.Time{}
 	for {
 		c, err := o.ln.Accept()
+		if err == nil {
+			if err = s.files.take(); err != nil {
+				c.Close()
+			}
+		}
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			// Out of descriptors or memory, or the peer was gone already. The first is said once.
-			if pause == 0 {
+			// Out of descriptors or memory, or the peer was gone already.
+			if time.Since(said) > time.Minute {
 				s.a.log.Warn("accept failed", "addr", o.addr, "cause", err)
+				said = time.Now()
 			}
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			time.Sleep(pause)

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -124,6 +126,13 @@ type server struct {
 
 func serve(t *testing.T, data string) *server {
 	t.Helper()
+	s := prepare(t, data)
+	s.start(t)
+	return s
+}
+
+func prepare(t *testing.T, data string) *server {
+	t.Helper()
 	c := program(t, "run", "-data", data, "-domain", "example.org", "-set", "c2s.listen=127.0.0.1:0", "-set", "c2s.direct_tls=", "-set", "services=", "-set", "account.iterations=4096")
 	s := &server{Cmd: c, data: data}
 	pipe, err := c.StdoutPipe()
@@ -133,10 +142,14 @@ func serve(t *testing.T, data string) *server {
 	s.out, c.Stderr = bufio.NewReader(pipe), &s.err
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
 	c.WaitDelay = 10 * time.Second
-	if err := c.Start(); err != nil {
+	return s
+}
+
+func (s *server) start(t *testing.T) {
+	t.Helper()
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 // welcome reads what a start says.
@@ -159,6 +172,39 @@ func (s *server) end(t *testing.T) {
 	if err := s.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, s.err.String())
 	}
+}
+
+// Connections leave descriptors to the operator.
+func TestServeWithFewDescriptors(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := prepare(t, data)
+	s.Args = append([]string{"sh", "-c", "ulimit -n 64 && exec \"$0\" \"$@\"", s.Path}, s.Args[1:]...)
+	s.Path = "/bin/sh"
+	s.start(t)
+	addr := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(s.welcome(t))
+	refused := make(chan bool, 64)
+	for range 64 {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go func() {
+			_, _ = c.Read(make([]byte, 1))
+			refused <- true
+		}()
+	}
+	<-refused
+	if code, out, err := linnet(t, "", "ctl", "-data", data, "backup", filepath.Join(t.TempDir(), "copy")); code != 0 {
+		t.Errorf("exit %d: %s%s", code, out, err)
+	}
+	if code, out, err := linnet(t, "", "ctl", "-data", data, "log", "show"); !strings.Contains(out, "ulimit -n") {
+		t.Errorf("exit %d: %s%s", code, out, err)
+	}
+	if err := s.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	s.end(t)
 }
 
 // Whoever reads the log may end; the server does not end with him.
