@@ -12,6 +12,7 @@ import (
 	"linnet/netsvc/account"
 	"linnet/netsvc/config"
 	"linnet/netsvc/module"
+	"linnet/netsvc/outside"
 	"linnet/netsvc/peer"
 	"linnet/netsvc/transfer"
 	"linnet/netsvc/wire/jid"
@@ -48,6 +49,10 @@ func (g *gateway) setup(p *proxy, h module.Host) {
 		here, err := peer.Here()
 		if err != nil {
 			return (*peer.Rules)(nil) // which permits nothing
+		}
+		// The address of the router is this box's, too: behind its ports are the services of the house.
+		if a := outside.Of(h).Address(); a.IsValid() {
+			here.Own = append(here.Own, a)
 		}
 		return peer.New(here, g.opened, nil)
 	}

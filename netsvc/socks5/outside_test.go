@@ -19,7 +19,13 @@ func TestOutside(t *testing.T) {
 		t.Errorf("before: %s", got)
 	}
 	at := netip.MustParseAddrPort("9.9.9.9:40000")
+	if !l.proxy.gateway.rules().Permits(at.Addr()) {
+		t.Error("the gateway leads to nobody")
+	}
 	out.Publish(at.Addr(), func(outside.Target) netip.AddrPort { return at })
+	if l.proxy.gateway.rules().Permits(at.Addr()) {
+		t.Error("the gateway leads to the router's own address")
+	}
 	if got := list(l.desk.Proxy().Streamhosts()); got != "9.9.9.9/40000 192.168.1.5/1080 " {
 		t.Errorf("mapped: %s", got)
 	}
