@@ -14,6 +14,7 @@ import (
 	"github.com/pion/stun/v2"
 
 	"linnet/netsvc/account"
+	"linnet/netsvc/flow"
 	"linnet/netsvc/log"
 	"linnet/netsvc/peer"
 	"linnet/netsvc/quota"
@@ -46,7 +47,7 @@ type server struct {
 	built    time.Time
 	log      *log.Logger
 
-	gate      gate
+	gate      *flow.Gate
 	announcer announcer
 	behavior  behavior.Responder
 	watching  sync.Once // of accounts
@@ -114,7 +115,7 @@ type usage struct {
 
 func newServer() *server {
 	s := &server{
-		born: time.Now(), outward: outward, keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
+		born: time.Now(), gate: flow.NewGate(0, 0), outward: outward, keeper: credential.NewKeeper(), nonces: guard.NewNonces(),
 		guards: make(map[*guard.Guard]bool), calls: make(map[uint64]*call), byUser: make(map[owner]*usage),
 	}
 	s.behavior.Allow = func(to netip.Addr, n int) bool { return s.limiter.Load().Allow(to, n) }

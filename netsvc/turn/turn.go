@@ -137,7 +137,10 @@ func (p *service) metrics(m *metric.Section) {
 		p.server.behavior.Count = count
 	}
 	m.GaugeFunc(metric.Desc{Name: "turnAllocations", Help: "relays that are open"}, func() int64 { return int64(p.server.box.Len()) })
-	m.GaugeFunc(metric.Desc{Name: "turnConnections", Help: "connections over TCP and TLS"}, func() int64 { return p.server.gate.inside() })
+	m.GaugeFunc(metric.Desc{Name: "turnConnections", Help: "connections over TCP and TLS"}, func() int64 {
+		inside, _ := p.server.gate.Count()
+		return int64(inside)
+	})
 }
 
 // check reads what is written as text.
@@ -341,8 +344,8 @@ func (p *service) stream(c net.Conn, transport string) {
 	}
 	at := from.AddrPort()
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-	leave := s.gate.enter(at.Addr())
-	if leave == nil {
+	leave, ok := s.gate.Enter(at.Addr())
+	if !ok {
 		return
 	}
 	defer leave()

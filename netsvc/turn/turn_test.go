@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pion/logging"
+	"github.com/pion/stun/v2"
 	"github.com/pion/turn/v3"
 
 	"linnet/netsvc/account"
@@ -257,4 +258,40 @@ func (p *place) gone(n int64) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	p.t.Fatalf("%d relays are left", p.running.Metric("turnAllocations"))
+}
+
+// One address has so many streams; the places of those that end are free again.
+func TestConnections(t *testing.T) {
+	p := start(t, map[string]string{"turn/connections_per_address": "1"})
+	at := p.listen("tcp")
+	ask := func() (net.Conn, error) {
+		c, err := net.Dial("tcp4", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(time.Minute))
+		if _, err := c.Write(stun.MustBuild(stun.TransactionID, stun.BindingRequest).Raw); err != nil {
+			return c, err
+		}
+		_, err = c.Read(make([]byte, 100))
+		return c, err
+	}
+	first, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(); err == nil || p.running.Metric("turnConnections") != 1 {
+		t.Errorf("a second stream is served; %d are", p.running.Metric("turnConnections"))
+	}
+	first.Close()
+	for range 6000 {
+		if p.running.Metric("turnConnections") == 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if _, err := ask(); err != nil {
+		t.Error(err)
+	}
 }
