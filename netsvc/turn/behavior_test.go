@@ -2,6 +2,7 @@ package turn
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -30,6 +31,30 @@ func TestPlan(t *testing.T) {
 		if (err == nil) != c.ok || (p.Port != 0) != (c.ok && c.list != nil) {
 			t.Errorf("%s: %v, %v", c.name, p, err)
 		}
+	}
+}
+
+// One socket cannot be two: that is found by a check, and not when it is too late.
+func TestHolder(t *testing.T) {
+	for _, c := range []struct{ listen, at, by string }{
+		{"[::]:3478", "192.0.2.1:3480", ""},
+		{"[::]:3480", "192.0.2.1:3480", "[::]:3480"},
+		{"0.0.0.0:3480", "192.0.2.1:3480", "0.0.0.0:3480"},
+		{"192.0.2.1:3480", "192.0.2.1:3480", "192.0.2.1:3480"},
+		{"192.0.2.3:3480", "192.0.2.1:3480", ""},
+		{"localhost:3480", "192.0.2.1:3480", ""},
+	} {
+		if by := holder([]string{"127.0.0.9:1", c.listen}, netip.MustParseAddrPort(c.at)); by != c.by {
+			t.Errorf("%s is taken by %q beside %s", c.at, by, c.listen)
+		}
+	}
+	p := &service{relayPorts: "49152-49407", listen: []string{"[::]:3478"}, behavior: []string{"192.0.2.1", "192.0.2.2"}, behaviorPort: 3477}
+	if err := p.check(); err == nil {
+		t.Error("the second port is that of all others, and passes")
+	}
+	p.behaviorPort = 3480
+	if err := p.check(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -165,6 +165,9 @@ func (p *service) check() error {
 	if p.behaviorPlan.Port != 0 {
 		for _, at := range p.behaviorPlan.Sockets() {
 			p.behaviorListener = append(p.behaviorListener, at.String())
+			if other := holder(p.listen, at); other != "" {
+				return config.Bad("behavior_port", "%s is taken by %s of `listen`", at, other)
+			}
 		}
 	}
 	if _, err := networks(p.allow); err != nil {
@@ -226,6 +229,16 @@ func plan(list []string, port int) (behavior.Plan, error) {
 		return behavior.Plan{}, errors.New("it takes two addresses of this machine, of one family")
 	}
 	return behavior.Plan{First: a, Second: b, Port: uint16(port)}, nil
+}
+
+// holder returns which of the listening addresses keeps others from at; "" for none.
+func holder(listen []string, at netip.AddrPort) string {
+	for _, text := range listen {
+		if other, err := netip.ParseAddrPort(text); err == nil && other.Port() == at.Port() && (other.Addr().IsUnspecified() || other.Addr() == at.Addr()) {
+			return text
+		}
+	}
+	return ""
 }
 
 func networks(list []string) (all []netip.Prefix, err error) {
