@@ -205,6 +205,9 @@ func Answer(plan Plan, b []byte, from, at netip.AddrPort) (answer []byte, via ne
 	}
 	w.b[0], w.b[1] = 0x01, 0x01
 	w.address(names[0], from, mask)
+	if !classic { // and as it is, which shows translators that write into packets
+		w.address(stun.AttrMappedAddress, from, nil)
+	}
 	w.address(names[1], via, nil)
 	if plan != (Plan{}) {
 		w.address(names[2], plan.other(at, true, true), nil) // of the socket that was asked, RFC 5780 section 6.1

@@ -97,13 +97,16 @@ func TestAnswer(t *testing.T) {
 			if err := x.GetFrom(m); err != nil || x.String() != c.from.String() {
 				t.Errorf("mapped address %v, %v", x, err)
 			}
+			if a := address(t, m, stun.AttrMappedAddress); a != c.from { // RFC 5780 section 6.1: both
+				t.Errorf("mapped address, not masked: %v", a)
+			}
 			if a := address(t, m, stun.AttrResponseOrigin); a != c.via {
 				t.Errorf("origin %v", a)
 			}
 			if a := address(t, m, stun.AttrOtherAddress); a != c.other {
 				t.Errorf("other address %v, want %v", a, c.other)
 			}
-			if m.Type != stun.BindingSuccess || m.TransactionID != decode(t, q).TransactionID || stun.Fingerprint.Check(m) != nil || len(m.Attributes) != 4 {
+			if m.Type != stun.BindingSuccess || m.TransactionID != decode(t, q).TransactionID || stun.Fingerprint.Check(m) != nil || len(m.Attributes) != 5 {
 				t.Errorf("answer %v %v", m, m.Attributes)
 			}
 
@@ -266,7 +269,7 @@ func FuzzAnswer(f *testing.F) {
 			plan Plan
 			from netip.AddrPort
 			more int // bytes
-		}{{plan4, romeo, 36}, {plan6, rome6, 72}, {Plan{}, romeo, 24}} {
+		}{{plan4, romeo, 48}, {plan6, rome6, 96}, {Plan{}, romeo, 36}} {
 			at := netip.AddrPortFrom(c.from.Addr().Next(), 3480)
 			if c.plan.Port != 0 {
 				at = c.plan.Sockets()[0]

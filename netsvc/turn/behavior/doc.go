@@ -5,7 +5,7 @@
 // limit of answers: package turn does. Form is checked by package guard.
 //
 // A client of RFC 3489, told by the cookie that it does not send, gets MAPPED-ADDRESS, SOURCE-ADDRESS and
-// CHANGED-ADDRESS instead of XOR-MAPPED-ADDRESS, RESPONSE-ORIGIN and OTHER-ADDRESS.
+// CHANGED-ADDRESS instead of XOR-MAPPED-ADDRESS with MAPPED-ADDRESS, RESPONSE-ORIGIN and OTHER-ADDRESS.
 //
 // Where it stops: only UDP. RESPONSE-PORT and PADDING are answered with 420, as all that is not known and must be:
 // the one would send answers to ports that have not asked, the other would make them large. Tests of hairpins and of
@@ -14,6 +14,6 @@
 // As long as one of the four sockets is missing, no other address is announced and CHANGE-REQUEST is answered with 420:
 // a client would take silence for a translator that filters.
 //
-// A source can be forged. An answer has at most 36 bytes (IPv4) or 72 (IPv6) more than its request: with the headers of IP
-// and UDP it is at most 1.8 or 2.1 times as large. How many there are is limited as for all strangers.
+// A source can be forged. An answer has at most 48 bytes (IPv4) or 96 (IPv6) more than its request: with the headers of IP
+// and UDP it is at most 2 or 2.5 times as large. How many there are is limited as for all strangers.
 package behavior
