@@ -37,6 +37,13 @@ func (s *Snapshot) Row(index OID, values ...Value) {
 	s.values = append(s.values, values...)
 }
 
+// Numbered adds the row whose index is a number, as Row does. What has none yet, which is 0, gets no row.
+func (s *Snapshot) Numbered(n uint32, values ...Value) {
+	if n != 0 {
+		s.Row(OID{n}, values...)
+	}
+}
+
 // Len returns how many rows were added.
 func (s *Snapshot) Len() int { return len(s.ends) }
 

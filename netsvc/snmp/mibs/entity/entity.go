@@ -87,15 +87,13 @@ func (g *group) physical(s *mib.Snapshot) {
 		about = id.System + " " + id.Machine
 	}
 	const yes, no = 1, 2
-	s.Row(mib.OID{chassis}, mib.Text(about), none, mib.Int(0), mib.Int(classChassis), mib.Int(-1), mib.Text(id.Host), empty,
+	s.Numbered(chassis, mib.Text(about), none, mib.Int(0), mib.Int(classChassis), mib.Int(-1), mib.Text(id.Host), empty,
 		mib.Text(id.Release), mib.Text("linnet "+version), mib.Text(id.Serial), mib.Text(id.Vendor), mib.Text(id.Model), mib.Int(yes))
 	place := 0
 	row := func(name, about string, class int) {
 		place++
-		if n := g.number(name); n != 0 {
-			s.Row(mib.OID{n}, mib.Text(about), none, mib.Int(chassis), mib.Int(class), mib.Int(place), mib.Text(name), empty,
-				empty, empty, empty, empty, empty, mib.Int(no))
-		}
+		s.Numbered(g.number(name), mib.Text(about), none, mib.Int(chassis), mib.Int(class), mib.Int(place), mib.Text(name), empty,
+			empty, empty, empty, empty, empty, mib.Int(no))
 	}
 	for _, m := range g.sensors(now) {
 		row(m.name, m.about, classSensor)
@@ -108,16 +106,12 @@ func (g *group) physical(s *mib.Snapshot) {
 // measured fills entPhySensorTable.
 func (g *group) measured(s *mib.Snapshot) {
 	for _, m := range g.sensors(time.Now()) {
-		n := g.number(m.name)
-		if n == 0 {
-			continue
-		}
 		value, status := mib.Int(m.value), 1 // ok
 		if !m.working {
 			value, status = mib.Int(0), 2 // unavailable
 		}
 		u := units[m.unit]
-		s.Row(mib.OID{n}, mib.Int(u.kind), mib.Int(u.scale), mib.Int(0), value, mib.Int(status), mib.Text(u.display), mib.Ticks(g.env.Uptime()), mib.Gauge(5000))
+		s.Numbered(g.number(m.name), mib.Int(u.kind), mib.Int(u.scale), mib.Int(0), value, mib.Int(status), mib.Text(u.display), mib.Ticks(g.env.Uptime()), mib.Gauge(5000))
 	}
 }
 

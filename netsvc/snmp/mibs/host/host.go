@@ -119,7 +119,7 @@ func (g *group) storage(s *mib.Snapshot) {
 	now := time.Now()
 	row := func(number, kind uint32, name string, unit, size, used uint64) {
 		unit = mibs.Scale(unit, size)
-		s.Row(mib.OID{number}, mib.Int(number), mib.Ref(storage.With(kind)), mib.Text(name), mib.Int(int64(unit)), mib.Int(int64(size/unit)), mib.Int(int64(used/unit)))
+		s.Numbered(number, mib.Int(number), mib.Ref(storage.With(kind)), mib.Text(name), mib.Int(int64(unit)), mib.Int(int64(size/unit)), mib.Int(int64(used/unit)))
 	}
 	if m := g.machine.Memory(now); m.Total > 0 {
 		row(1, storageRAM, "Physical memory", 1024, m.Total, m.Total-m.Free)
@@ -160,9 +160,8 @@ func appendInt(b []byte, n int) []byte {
 func (g *group) devices(s *mib.Snapshot) {
 	now, none := time.Now(), mib.Ref(mib.OID{0, 0})
 	row := func(name string, kind uint32, about string, status int, errors mib.Value) {
-		if n := g.device(name); n != 0 {
-			s.Row(mib.OID{n}, mib.Int(n), mib.Ref(devices.With(kind)), mib.Text(about[:min(len(about), 64)]), none, mib.Int(status), errors)
-		}
+		n := g.device(name)
+		s.Numbered(n, mib.Int(n), mib.Ref(devices.With(kind)), mib.Text(about[:min(len(about), 64)]), none, mib.Int(status), errors)
 	}
 	const running, down = 2, 5
 	model := g.machine.Board.Model()
@@ -191,31 +190,23 @@ func (g *group) devices(s *mib.Snapshot) {
 func (g *group) processors(s *mib.Snapshot) {
 	none := mib.Ref(mib.OID{0, 0})
 	for i, busy := range g.machine.Load(time.Now()) {
-		if n := g.device(processor(i)); n != 0 {
-			s.Row(mib.OID{n}, none, mib.Int(busy))
-		}
+		s.Numbered(g.device(processor(i)), none, mib.Int(busy))
 	}
 }
 
 func (g *group) networks(s *mib.Snapshot) {
 	for _, i := range g.machine.Interfaces(time.Now()) {
-		if n := g.device("net " + i.Name); n != 0 {
-			s.Row(mib.OID{n}, mib.Int(i.Number))
-		}
+		s.Numbered(g.device("net "+i.Name), mib.Int(i.Number))
 	}
 }
 
 func (g *group) disks(s *mib.Snapshot) {
 	for _, d := range g.machine.Board.Disks() {
-		n := g.device("disk " + d.Name)
-		if n == 0 {
-			continue
-		}
 		media := 3 // hardDisk
 		if len(d.Name) > 3 && (d.Name[:3] == "mmc" || d.Name[:3] == "mtd") {
 			media = 1 // other: flash
 		}
-		s.Row(mib.OID{n}, access(d.ReadOnly), mib.Int(media), mib.Truth(d.Removable), mib.Int(int64(d.Size>>10)))
+		s.Numbered(g.device("disk "+d.Name), access(d.ReadOnly), mib.Int(media), mib.Truth(d.Removable), mib.Int(int64(d.Size>>10)))
 	}
 }
 
@@ -229,7 +220,7 @@ func (g *group) fileSystems(s *mib.Snapshot) {
 	never := mib.Octets([]byte{0, 0, 1, 1, 0, 0, 0, 0}) // as the RFC has a date that is not known
 	for _, m := range g.machine.Mounts(time.Now()) {
 		kind := max(kinds[m.Type], 1)
-		s.Row(mib.OID{m.Number}, mib.Int(m.Number), mib.Text(m.Path), mib.Text(""), mib.Ref(systems.With(kind)), access(m.ReadOnly),
+		s.Numbered(m.Number, mib.Int(m.Number), mib.Text(m.Path), mib.Text(""), mib.Ref(systems.With(kind)), access(m.ReadOnly),
 			mib.Truth(m.Path == "/"), mib.Int(mountsFrom+m.Number), never, never)
 	}
 }

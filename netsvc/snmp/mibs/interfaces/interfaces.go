@@ -130,7 +130,7 @@ var ifColumns = []mib.Column{
 func (g *group) ifTable(s *mib.Snapshot) {
 	for _, i := range g.machine.Interfaces(time.Now()) {
 		c := &i.Counters
-		s.Row(mib.OID{i.Number},
+		s.Numbered(i.Number,
 			mib.Int(i.Number), mib.Text(i.Name), mib.Int(Type(&i.Interface)), mib.Int(i.MTU), mib.Gauge(i.Speed), mib.Octets(i.Address),
 			status(i.Up), mib.Int(Status(i.State)), g.stamp(i.Since),
 			mib.Count32(c.InBytes), mib.Count32(unicast(c)), mib.Count32(c.InMulticast), mib.Count32(c.InDrops), mib.Count32(c.InErrors),
@@ -169,7 +169,7 @@ var ifXColumns = []mib.Column{
 func (g *group) ifXTable(s *mib.Snapshot) {
 	for _, i := range g.machine.Interfaces(time.Now()) {
 		c := &i.Counters
-		s.Row(mib.OID{i.Number},
+		s.Numbered(i.Number,
 			mib.Text(i.Name), mib.Count32(c.InMulticast), mib.Count64(c.InBytes), mib.Count64(unicast(c)), mib.Count64(c.InMulticast),
 			mib.Count64(c.OutBytes), mib.Count64(c.OutPackets), mib.Int(1), mib.Gauge(i.Speed/1e6), mib.Truth(i.Promisc), mib.Truth(i.Physical),
 			mib.Text(i.Alias), g.stamp(i.Born))

@@ -138,10 +138,6 @@ func (g *group) fill(s *mib.Snapshot) {
 		version = site.Version
 	}
 	for name, one := range list {
-		n := g.machine.Book.Number("service", name, 0)
-		if n == 0 {
-			continue
-		}
 		c := counted[name]
 		if c == nil {
 			c = new([figures]uint64)
@@ -156,7 +152,7 @@ func (g *group) fill(s *mib.Snapshot) {
 		if !one.up {
 			status = statusDown
 		}
-		s.Row(mib.OID{n}, mib.Text(name), mib.Text(""), mib.Text(version), g.stamp(one.began), mib.Int(status), g.stamp(one.changed),
+		s.Numbered(g.machine.Book.Number("service", name, 0), mib.Text(name), mib.Text(""), mib.Text(version), g.stamp(one.began), mib.Int(status), g.stamp(one.changed),
 			mib.Gauge(c[inbound]), mib.Gauge(c[outbound]), mib.Count32(c[allInbound]), mib.Count32(c[allOutbound]),
 			g.stamp(one.last[0]), g.stamp(one.last[1]), mib.Count32(c[rejected]), mib.Count32(c[failed]), mib.Text(g.about[name]), mib.Text(""))
 	}

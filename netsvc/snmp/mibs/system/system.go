@@ -194,7 +194,7 @@ func (g *group) modules(s *mib.Snapshot) {
 	for _, other := range tree.Groups() {
 		if len(other.ID) > 0 {
 			n++
-			s.Row(mib.OID{n}, mib.Ref(other.ID), mib.Text(other.About), mib.Ticks(0))
+			s.Numbered(n, mib.Ref(other.ID), mib.Text(other.About), mib.Ticks(0))
 		}
 	}
 }

@@ -138,7 +138,7 @@ func (g *group) disks(s *mib.Snapshot) {
 		total, available, used := m.Space.Total>>10, m.Space.Available>>10, (m.Space.Total-m.Space.Free)>>10
 		low := func(n uint64) mib.Value { return mib.Gauge(n & 0xffffffff) }
 		high := func(n uint64) mib.Value { return mib.Gauge(n >> 32) }
-		s.Row(mib.OID{m.Number}, mib.Int(m.Number), mib.Text(m.Path), mib.Text(m.Device), mib.Int(-1), mib.Int(-1),
+		s.Numbered(m.Number, mib.Int(m.Number), mib.Text(m.Path), mib.Text(m.Device), mib.Int(-1), mib.Int(-1),
 			mib.Int(int64(total)), mib.Int(int64(available)), mib.Int(int64(used)),
 			// As df has it: of what users can have, rounded up.
 			percent(used, used+available), percent(m.Space.Files-m.Space.FilesFree, m.Space.Files),
@@ -162,6 +162,6 @@ func (g *group) load(s *mib.Snapshot) {
 	for i, name := range [...]string{"Load-1", "Load-5", "Load-15"} {
 		n := l.Average[i]
 		text := strconv.Itoa(int(n/100)) + "." + strconv.Itoa(int(n/10%10)) + strconv.Itoa(int(n%10))
-		s.Row(mib.OID{uint32(i + 1)}, mib.Int(i+1), mib.Text(name), mib.Text(text), mib.Text("0.00"), mib.Int(n), mib.Float(float32(n)/100), mib.Int(0), mib.Text(""))
+		s.Numbered(uint32(i)+1, mib.Int(i+1), mib.Text(name), mib.Text(text), mib.Text("0.00"), mib.Int(n), mib.Float(float32(n)/100), mib.Int(0), mib.Text(""))
 	}
 }
