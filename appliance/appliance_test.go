@@ -540,23 +540,6 @@ func TestStartFails(t *testing.T) {
 	}
 }
 
-// What is wrong with the data directory comes with what to do about it.
-func TestStartWithoutDirectory(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, data := range []string{file, filepath.Join(file, "below")} {
-		a, err := New(Options{Data: data, Set: []string{"domain=example.org"}, Services: []module.Info{greeterInfo("alpha")}})
-		if err == nil {
-			err = a.Start(t.Context())
-		}
-		if err == nil || !strings.Contains(err.Error(), "the data directory "+data+" cannot be used") || !strings.Contains(err.Error(), "name another with -data") {
-			t.Errorf("%s: %v", data, err)
-		}
-	}
-}
-
 func TestNewFails(t *testing.T) {
 	for _, tc := range []struct{ name, conf, want string }{
 		{"several mistakes", "data = 1\n[alpha]\nwrod = 1\n[beta]\nlisten = 'x'", "linnet.toml:1: data: "},

@@ -11,6 +11,7 @@ import (
 	"linnet/netsvc/config"
 	"linnet/netsvc/metric"
 	"linnet/netsvc/module"
+	"linnet/store"
 )
 
 // DefaultConfig is the configuration file that is read when it is there and nothing else is named.
@@ -51,10 +52,30 @@ func Sample() (string, error) {
 	return settings.Sample(schema), nil
 }
 
+// Restore puts a backup in the place of the data of a server that does not run. What was there is set aside.
+func Restore(dir, file string) error {
+	err := store.Restore(dir, file)
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, store.ErrDamaged):
+		return fmt.Errorf("%s is damaged, or no backup: %w", file, err)
+	case errors.As(err, &at) && at.Path == file:
+		return err
+	}
+	return dataError(dir, err)
+}
+
 // dataError says what to do about a data directory that cannot be used.
 func dataError(dir string, err error) error {
 	advice := ""
+	var damaged *store.DamagedError
 	switch {
+	case errors.Is(err, store.ErrInUse):
+		advice = "stop that one first, or name another with -data"
+	case errors.Is(err, store.ErrNewer):
+		advice = "run that version, or put a backup of this one in its place with `linnet restore`"
+	case errors.As(err, &damaged):
+		advice = "put a backup in its place with `linnet restore`, or begin with nothing by -set store.start_empty=true"
 	case errors.Is(err, fs.ErrPermission):
 		advice = "give it to the user this runs as, or name another with -data"
 	case errors.Is(err, syscall.EROFS):
