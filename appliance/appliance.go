@@ -110,9 +110,10 @@ func (a *Appliance) Schema() *config.Schema {
 }
 
 // Run starts the node, runs it until ctx ends or somebody asks it to end, and stops it. It returns nil after
-// an orderly end, ErrRestart when another one is wanted.
+// an orderly end, ErrRestart when another one is wanted. A start that was begun comes to its end first: there may be
+// a password in it that is shown only once.
 func (a *Appliance) Run(ctx context.Context) error {
-	if err := a.Start(ctx); err != nil {
+	if err := a.Start(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
 	select {
@@ -243,16 +244,18 @@ func (a *Appliance) Reload() error {
 	if !a.running {
 		return errors.New("the appliance does not run")
 	}
-	if err := a.reload(context.Background()); err != nil {
-		return err
-	}
-	a.log.Info("configuration reloaded", "count", len(config.Changed(config.NewSchema(), a.Schema())))
-	return nil
+	return a.reload(context.Background())
 }
 
-// Hangup is Reload where nobody but the log can be told: for the signal.
+// Hangup is Reload where nobody but the log can be told: for the signal. It waits for the start, or for another reload
+// that may have read the file before it was changed again.
 func (a *Appliance) Hangup() {
-	if err := a.Reload(); err != nil {
+	a.work.Lock()
+	defer a.work.Unlock()
+	if !a.running { // any more
+		return
+	}
+	if err := a.reload(context.Background()); err != nil {
 		a.log.Error("configuration not reloaded", "cause", err)
 	}
 }
@@ -280,6 +283,7 @@ func (a *Appliance) reload(ctx context.Context) error {
 		return errors.Join(err, a.stop(ctx, started))
 	}
 	a.become(g)
+	a.log.Info("configuration reloaded", "count", len(config.Changed(before.declared.Schema, g.declared.Schema)))
 	var gone []*module.Service
 	for _, s := range before.services {
 		if !g.has(s.Info.Name) {

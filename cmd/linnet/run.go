@@ -91,19 +91,28 @@ func run(args []string) int {
 	if !*quiet {
 		o.Out = os.Stdout
 	}
+	signal.Ignore(syscall.SIGPIPE) // the end of who reads our log or welcome is not ours
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	a, err := appliance.New(o)
 	if err != nil {
 		return complain("run", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	signal.Ignore(syscall.SIGPIPE) // the end of who reads our log or welcome is not ours
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
+	changed := make(chan struct{}, 1) // one more reload is enough, however many were asked for during one
+	go func() {
+		for range changed {
+			a.Hangup()
+		}
+	}()
 	go func() {
 		for s := range signals {
 			if s == syscall.SIGHUP {
-				a.Hangup()
+				select {
+				case changed <- struct{}{}:
+				default:
+				}
 				continue
 			}
 			if ctx.Err() != nil {
@@ -197,7 +206,7 @@ func restore(args []string) int {
 	if dir == "" {
 		dir = appliance.FindData(o.Config)
 	}
-	if err := store.Restore(dir, fs.Arg(0)); err != nil {
+	if err := appliance.Restore(dir, fs.Arg(0)); err != nil {
 		return complain("restore", err)
 	}
 	fmt.Println("restored to", filepath.Join(dir, store.MainFile))
