@@ -11,12 +11,15 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"linnet/netsvc/account"
 	"linnet/netsvc/cert"
+	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/sasl"
 	"linnet/netsvc/wire/xmlstream"
 )
@@ -298,6 +301,8 @@ func TestExternal(t *testing.T) {
 		{name: "two JIDs", jids: []string{jul, rom}, authz: "=", want: sasl.InvalidAuthzid},
 		{name: "two JIDs, one named", jids: []string{jul, rom}, authz: sasl.Encode([]byte(rom)), who: rom},
 		{name: "two JIDs, one of them here", jids: []string{"juliet@example.net", rom}, authz: "=", who: rom},
+		{name: "one JID, of another domain here", jids: []string{"juliet@conference.example.com"}, authz: "=", want: sasl.NotAuthorized},
+		{name: "two JIDs, the other domain's named", jids: []string{jul, "juliet@conference.example.com"}, authz: sasl.Encode([]byte("juliet@conference.example.com")), want: sasl.InvalidAuthzid},
 		{name: "no account", jids: []string{"nobody@im.example.com"}, authz: "=", want: sasl.NotAuthorized},
 		{name: "disabled", jids: []string{"ghost@im.example.com"}, authz: "=", want: sasl.NotAuthorized},
 		{name: "no JID", authz: sasl.Encode([]byte(jul)), want: sasl.NotAuthorized},
@@ -307,7 +312,7 @@ func TestExternal(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := defaults()
-				o.Certs = k
+				o.Certs, o.Guard = k, account.NewGuard(account.GuardLimits{Address: 1})
 				cl := start(t, o, false)
 				config := clientTLS("im.example.com")
 				config.Certificates = []tls.Certificate{certificate(t, ca, key, c.jids...)}
@@ -317,6 +322,9 @@ func TestExternal(t *testing.T) {
 				cl.send("%s", authElement("EXTERNAL", c.authz))
 				if c.want != "" {
 					cl.expect(saslError(c.want))
+					if o.Guard.Ask(netip.Addr{}, jid.MustParse(jul)).Refuse {
+						t.Error("it counts as a guessed password")
+					}
 					return
 				}
 				cl.expect("<success xmlns='" + SASLSpace + "'/>")
@@ -455,6 +463,8 @@ func TestInline(t *testing.T) {
 		c = loopback(t, o)
 		c.send("<login xmlns='%s'>%s</login>", space, message)
 		c.expect("<yes xmlns='" + space + "'/><stream:features><bind .*<max-bytes>100000</max-bytes>.*</stream:features>")
+		c.send("<iq type='set' id='l'><bind xmlns='%s'/><x xmlns='%s'/></iq>", BindSpace, strings.Repeat("y", EarlyBytes))
+		c.expect("<iq type='error' id='l'>.*</iq>") // too much for who has not logged in
 		c.send("<iq type='set' id='b'><bind xmlns='%s'/></iq>", BindSpace)
 		c.expect("<iq type='result' .*</iq>")
 	})

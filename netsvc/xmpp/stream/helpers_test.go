@@ -22,14 +22,14 @@ import (
 	"linnet/netsvc/wire/xmlstream"
 )
 
-// people is a Directory with one user for each hash, and a disabled one.
+// people is a Directory: two users, a disabled one, and one of another domain.
 type people map[string]map[sasl.Hash]sasl.Keys
 
 const password = "r0m30myr0m30" // RFC 6120 section 9.1
 
 var directory = sync.OnceValue(func() people {
 	p := people{}
-	for _, name := range []string{"juliet@im.example.com", "romeo@im.example.com", "ghost@im.example.com"} {
+	for _, name := range []string{"juliet@im.example.com", "romeo@im.example.com", "ghost@im.example.com", "juliet@conference.example.com"} {
 		p[name] = map[sasl.Hash]sasl.Keys{}
 		for _, h := range []sasl.Hash{sasl.SHA1, sasl.SHA256, sasl.SHA512} {
 			k, err := sasl.Derive(h, password, []byte("0123456789abcdef"), sasl.MinIterations)

@@ -419,3 +419,57 @@ func TestPrefixesOfTheHeader(t *testing.T) {
 		c.expect("<proceed ")
 	})
 }
+
+// Some clients end their last element with a line feed, and begin the next stream
+// with an XML declaration: no error, though XML has it in the first place only.
+func TestSpaceBeforeTheHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := defaults()
+		o.Insecure, o.Certs = true, nil
+		c := start(t, o, false)
+		c.send(" ")
+		synctest.Wait()
+		c.send("\r\n" + open)
+		c.expect(header + "<stream:features><mechanisms.*</stream:features>")
+		c.send("%s", plain("juliet", password)+"\n"+open)
+		c.expect("<success xmlns='" + SASLSpace + "'/>" + header + "<stream:features><bind .*</stream:features>")
+	})
+}
+
+// What a client said of itself before TLS is forgotten: anybody may have said it.
+func TestFromBeforeTLSIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := start(t, defaults(), false)
+		c.send("%s", strings.Replace(open, " to=", " from='romeo@im.example.com' to=", 1))
+		if got := c.expect("(.*)" + tlsOnly); !strings.Contains(got[0], " to='romeo@im.example.com'") {
+			t.Errorf("before TLS: %s", got[0])
+		}
+		c.send("<starttls xmlns='" + TLSSpace + "'/>")
+		c.expect("<proceed xmlns='" + TLSSpace + "'/>")
+		c.wrap(clientTLS("im.example.com"))
+		c.send(open)
+		if got := c.expect("(.*)<stream:features>"); strings.Contains(got[0], " to=") {
+			t.Errorf("inside TLS: %s", got[0])
+		}
+	})
+}
+
+// Where TLS is to be had but not required, what is offered inside is made for TLS.
+func TestTLSWhereItIsNotRequired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := defaults()
+		o.Insecure = true
+		c := start(t, o, false)
+		c.send(open)
+		if got := c.expect(header + "(<stream:features><starttls .*</stream:features>)"); !strings.Contains(got[0], "<mechanism>SCRAM-SHA-256</mechanism>") || strings.Contains(got[0], "-PLUS") {
+			t.Errorf("before TLS: %s", got[0])
+		}
+		c.send("<starttls xmlns='" + TLSSpace + "'/>")
+		c.expect("<proceed xmlns='" + TLSSpace + "'/>")
+		c.wrap(clientTLS("im.example.com"))
+		c.send(open)
+		if got := c.expect(header + "(.*</stream:features>)"); !strings.Contains(got[0], "<mechanism>SCRAM-SHA-256-PLUS</mechanism>") || strings.Contains(got[0], "<starttls") {
+			t.Errorf("inside TLS: %s", got[0])
+		}
+	})
+}
