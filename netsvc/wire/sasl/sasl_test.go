@@ -276,6 +276,7 @@ func TestExternal(t *testing.T) {
 		{name: "a server", message: "Example.NET", external: vouch("example.net"), identity: "example.net"},
 		{name: "another", message: "romeo@example.com", external: vouch("juliet@example.com"), want: InvalidAuthzid},
 		{name: "a resource", message: "juliet@example.com/x", external: vouch("juliet@example.com"), want: InvalidAuthzid},
+		{name: "a resource, and a certificate good for all", message: "juliet@example.com/x", external: func(as jid.JID) (jid.JID, error) { return as, nil }, want: InvalidAuthzid},
 		{name: "no address", message: "@", external: vouch("juliet@example.com"), want: InvalidAuthzid},
 		{name: "zero byte", message: "a\x00", external: vouch("juliet@example.com"), want: MalformedRequest},
 		{name: "not utf-8", message: "\xff", external: vouch("juliet@example.com"), want: MalformedRequest},

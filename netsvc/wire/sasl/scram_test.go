@@ -2,6 +2,9 @@ package sasl
 
 import (
 	"bytes"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -329,6 +332,43 @@ func TestFinalMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, done, err := x.Step([]byte(test.message)); condition(err) != test.want || done != (test.want == "") {
+			t.Errorf("%s: %v, %v; want %q", test.name, done, err, test.want)
+		}
+	}
+}
+
+// The nonce is ours, also where the proof is right for another one.
+func TestAnotherNonceProven(t *testing.T) {
+	d := &directory{}
+	d.add(t, "user", "pencil", SHA256)
+	for _, test := range []struct {
+		name  string
+		nonce func(string) string
+		want  Condition
+	}{
+		{"ours", func(s string) string { return s }, ""},
+		{"longer", func(s string) string { return s + "x" }, NotAuthorized},
+		{"the client's part of it", func(string) string { return "r=abc" }, NotAuthorized},
+	} {
+		x, err := New(SHA256.Mechanism(false), options(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, _, err := x.Step([]byte("n,,n=user,r=abc"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nonce, _, _ := strings.Cut(string(out), ",")
+		final := "c=biws," + test.nonce(nonce)
+		keys := d.keys["user"][SHA256]
+		salted, err := pbkdf2.Key(sha256.New, "pencil", keys.Salt, keys.Iterations, SHA256.Size())
+		if err != nil {
+			t.Fatal(err)
+		}
+		proof := SHA256.mac(salted, "Client Key")
+		subtle.XORBytes(proof, proof, SHA256.mac(keys.StoredKey, "n=user,r=abc,"+string(out)+","+final))
+		final += ",p=" + base64.StdEncoding.EncodeToString(proof)
+		if _, done, err := x.Step([]byte(final)); condition(err) != test.want || done != (test.want == "") {
 			t.Errorf("%s: %v, %v; want %q", test.name, done, err, test.want)
 		}
 	}

@@ -127,6 +127,7 @@ var refused = []struct {
 	{name: "prefix of the element before", in: "<a xmlns:x='u'/><x:a/>", condition: BadNamespacePrefix, lax: true},
 	{name: "prefix undeclared", in: "<a xmlns:x=''/>", condition: BadNamespacePrefix, lax: true},
 	{name: "prefix xmlns declared", in: "<a xmlns:xmlns='http://www.w3.org/2000/xmlns/'/>", condition: BadNamespacePrefix, lax: true},
+	{name: "prefix xmlns for something else", in: "<a xmlns:xmlns='u'/>", condition: BadNamespacePrefix, lax: true},
 	{name: "prefix xml for something else", in: "<a xmlns:xml='u'/>", condition: BadNamespacePrefix, lax: true},
 	{name: "another prefix for xml", in: "<a xmlns:x='http://www.w3.org/XML/1998/namespace'/>", condition: BadNamespacePrefix, lax: true},
 	{name: "default namespace xml", in: "<a xmlns='http://www.w3.org/XML/1998/namespace'/>", condition: BadNamespacePrefix, lax: true},

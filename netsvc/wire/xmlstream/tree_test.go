@@ -48,6 +48,14 @@ func TestParseDefaultSpace(t *testing.T) {
 	}
 }
 
+// An attribute without a prefix is in no namespace, whatever the default one is.
+func TestParseAttributesWithAndWithout(t *testing.T) {
+	n, err := Parse([]byte("<body xmlns:c='jabber:client' c:id='1' id='2'/>"), ClientSpace)
+	if err != nil || n.Attr("id") != "2" {
+		t.Errorf("%+v %v", n, err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, test := range []struct{ name, in string }{
 		{"nothing", ""},
