@@ -9,103 +9,28 @@ run calls it. It installs what is missing where that is possible, prints a line 
 "mibs: N passed, N failed, N skipped".
 """
 
+import base64
 import hashlib
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 import urllib.request
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-NOC = os.path.join(HERE, "../../firmware/noc")
+sys.dont_write_bytecode = True  # nothing is left behind in the tree
+from noc_part import NOC, Part, install, ports, run
+
 # The modules that LINNET-MIB imports from, which no distribution may ship: an npm package has them. Pinned by what is
 # in it.
 PACKAGE = "net-snmp@3.29.2"
 PACKAGE_SHA512 = "ZXQyrPayCUaZxkxXBvExAYjkvZsPDBYUpK8ljIzrA5a/jByYR4REr/hpbld9wJ0tCr8d/pM7pSogDC0B/syiXQ=="
 OURS = ".1.3.6.1.4.1.8072.9999.9999"
-PATIENCE = 60
+# What is asked or looked at, and the packages that have it.
+PROGRAMS = {"snmpwalk": "snmp", "snmpd": "snmpd", "smilint": "smitools", "prometheus-snmp-exporter": "prometheus-snmp-exporter", "npm": "npm"}
 
-passed = failed = skipped = 0
-work = tempfile.mkdtemp()
-children = []
-
-
-def ok(name):
-    global passed
-    passed += 1
-    print("ok   mibs", name, flush=True)
-
-
-def fail(name, *why):
-    global failed
-    failed += 1
-    print("FAIL mibs", name + ":", *why, flush=True)
-
-
-def check(name, faults):
-    """Judges a test by the list of what was wrong."""
-    if faults:
-        fail(name, "; ".join(str(f) for f in faults[:8]), "and %d more" % (len(faults) - 8) if len(faults) > 8 else "")
-    else:
-        ok(name)
-
-
-def run(*command, **more):
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=2 * PATIENCE, **more)
-
-
-def install(**wanted):
-    """Installs packages by the programs that they are wanted for."""
-    path = os.environ["PATH"] + ":/usr/sbin:/sbin"
-    missing = [package.replace("_", "-") for package, program in wanted.items() if not shutil.which(program, path=path)]
-    if missing:
-        print("installing", *missing, flush=True)
-        env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        for update in (False, True):
-            if update:
-                run("apt-get", "update", "-qq", env=env)
-            run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=env)
-    os.environ["PATH"] = path
-    return [p for p in missing if not shutil.which(wanted[p.replace("-", "_")], path=path)]
-
-
-def start(*command, log):
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(os.path.join(work, log), "a"),
-                             stderr=subprocess.STDOUT)
-    children.append(child)
-    return child
-
-
-def wait_for(what, *args):
-    """Calls what until it returns something."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            if found := what(*args):
-                return found
-        except (OSError, subprocess.TimeoutExpired):
-            pass
-        time.sleep(0.1)
-    return None
-
-
-def ports(n):
-    sockets = []
-    for _ in range(n):
-        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-            s = socket.socket(socket.AF_INET, kind)
-            s.bind(("127.0.0.1", 0))
-            sockets.append(s)
-    found = [s.getsockname()[1] for s in sockets[::2]]
-    for s in sockets:
-        s.close()
-    return found
+part = Part("mibs", patience=60)
 
 
 # The MIB.
@@ -113,15 +38,14 @@ def ports(n):
 
 def modules():
     """Fetches the three modules that LINNET-MIB imports from."""
-    folder = os.path.join(work, "mibs")
+    folder = part.path("mibs")
     os.mkdir(folder)
     if not shutil.which("npm"):
         return None, "npm is not here"
-    done = run("npm", "pack", PACKAGE, "--silent", cwd=work)
-    path = os.path.join(work, PACKAGE.replace("@", "-") + ".tgz")
+    done = run("npm", "pack", PACKAGE, "--silent", cwd=part.work)
+    path = part.path(PACKAGE.replace("@", "-") + ".tgz")
     if not os.path.exists(path):
         return None, "npm could not fetch " + PACKAGE + ": " + done.stderr[-200:]
-    import base64
     with open(path, "rb") as f:
         if base64.b64encode(hashlib.sha512(f.read()).digest()).decode() != PACKAGE_SHA512:
             return None, PACKAGE + " is not what it was"
@@ -134,35 +58,34 @@ def modules():
 
 def lint(folder, path):
     """Returns what smilint says at its strictest. No configuration or module of the machine has a part in it."""
-    done = run("smilint", "-l", "6", "-s", "-c", os.path.join(work, "smi.conf"), path)
+    done = run("smilint", "-l", "6", "-s", "-c", part.path("smi.conf"), path)
     return (done.stdout + done.stderr).strip().splitlines()
 
 
 def test_mib():
     folder, why = modules()
     if not folder:
-        fail("LINNET-MIB", why)
+        part.fail("LINNET-MIB", why)
         return None
-    with open(os.path.join(work, "smi.conf"), "w") as f:
-        f.write("path %s\n" % folder)
+    part.write("smi.conf", "path %s\n" % folder)
     shutil.copy(os.path.join(NOC, "LINNET-MIB"), folder)
-    check("LINNET-MIB is clean for smilint at level 6", lint(folder, os.path.join(folder, "LINNET-MIB")))
+    part.check("LINNET-MIB is clean for smilint at level 6", lint(folder, os.path.join(folder, "LINNET-MIB")))
 
     # That smilint would say something is worth a look: the same with each of three mistakes.
     with open(os.path.join(NOC, "LINNET-MIB")) as f:
         text = f.read()
     imports = set(re.findall(r"FROM ([\w-]+)", text))
-    check("LINNET-MIB imports from three modules only", sorted(imports - {"SNMPv2-SMI", "SNMPv2-TC", "SNMPv2-CONF"}))
+    part.check("LINNET-MIB imports from three modules only", sorted(imports - {"SNMPv2-SMI", "SNMPv2-TC", "SNMPv2-CONF"}))
     for name, broken in (
             ("a number twice", text.replace("::= { linnetMetrics 2 }", "::= { linnetMetrics 1 }", 1)),
             ("an object in no group", re.sub(r"OBJECTS \{\n +\w+,", "OBJECTS {", text, count=1)),
             ("a name of 66 letters", text.replace("connectionPanics", "connectionPanics" + "ThatNobodyWantsToReadAny" + 26 * "x"))):
-        path = os.path.join(work, "broken")
+        path = part.path("broken")
         os.makedirs(path, exist_ok=True)
         path = os.path.join(path, "LINNET-MIB")
         with open(path, "w") as f:
             f.write(broken)
-        check("smilint finds " + name, [] if broken != text and lint(folder, path) else ["it says nothing"])
+        part.check("smilint finds " + name, [] if broken != text and lint(folder, path) else ["it says nothing"])
     return folder
 
 
@@ -211,14 +134,14 @@ def test_walks(agents, folder):
         faults += ["%s follows %s" % (b, a) for a, b in zip(names, names[1:]) if b <= a]
         if len(pairs) < 400:
             faults.append("%d instances" % len(pairs))
-        check("snmpwalk %s of the whole tree" % name, faults)
+        part.check("snmpwalk %s of the whole tree" % name, faults)
     bulk, error = agents["-v3"].walk(tool="snmpbulkwalk", options=("-Cr25",))
     constant = lambda pairs: [n for n, v in pairs if "Counter64" not in v]
     faults = [error] if error else []
     seen, want = set(constant(bulk)), set(constant(walks["-v3"]))
     faults += sorted(seen ^ want)
-    check("snmpbulkwalk sees what snmpwalk sees", faults)
-    check("-v1 sees no Counter64", [n for n, v in walks["-v1"] if "Counter64" in v] +
+    part.check("snmpbulkwalk sees what snmpwalk sees", faults)
+    part.check("-v1 sees no Counter64", [n for n, v in walks["-v1"] if "Counter64" in v] +
           sorted(want ^ set(constant(walks["-v1"]))))
 
     if folder:
@@ -230,7 +153,7 @@ def test_walks(agents, folder):
         faults += [line for line in lines if line.startswith("LINNET-MIB::linnetMetrics.") or not line.startswith("LINNET-MIB::")]
         if len(lines) < 60:
             faults.append("%d lines" % len(lines))
-        check("net-snmp knows every metric by LINNET-MIB", faults)
+        part.check("net-snmp knows every metric by LINNET-MIB", faults)
 
 
 # The same values from two agents.
@@ -274,7 +197,7 @@ def test_beside(ours, theirs):
                 continue
             if a != b:
                 faults.append("%s: %s, snmpd says %s" % (oid, dict(a.items() - b.items()), dict(b.items() - a.items())))
-        check("snmpd says the same of " + name, faults)
+        part.check("snmpd says the same of " + name, faults)
     # snmpd shows what it read for up to 15 seconds.
     all_oids = [oid for oids in GROWING.values() for oid in oids]
     before = {oid: theirs.table(oid) for oid in all_oids}
@@ -304,7 +227,7 @@ def test_beside(ours, theirs):
                     faults.append("%s%s is %d, snmpd said %d and %d" % (oid, instance, here, low, high))
         if not compared:
             faults.append("nothing to compare")
-        check("snmpd counts the same of %s (%d values)" % (name, compared), faults)
+        part.check("snmpd counts the same of %s (%d values)" % (name, compared), faults)
 
 
 def kernel_counters():
@@ -350,7 +273,7 @@ def test_counters(agent):
         size = 2**32 if ".31.1." not in oid else 2**64
         if values[oid] is None or (number(values[oid]) - low) % size > high - low:
             faults.append("%s is %s, %s says %d and %d" % (oid, values[oid], names, low, high))
-    check("counters lie between two readings of /proc (%d values)" % len(wanted), faults)
+    part.check("counters lie between two readings of /proc (%d values)" % len(wanted), faults)
 
 
 def test_proc(agent):
@@ -376,7 +299,7 @@ def test_proc(agent):
         st = os.statvfs(path)
         if min(st.f_blocks * st.f_frsize >> 10, 2**31 - 1) != number(sizes[i]):
             faults.append("dskTotal of %s is %s" % (path, sizes[i]))
-    check("values are those of /proc, /sys and statvfs", faults)
+    part.check("values are those of /proc, /sys and statvfs", faults)
 
 
 # Prometheus.
@@ -390,7 +313,7 @@ def test_exporter(port, agent_port):
     found = re.search(r"version (\d+)\.(\d+)", version.stdout + version.stderr)
     old = found and (int(found[1]), int(found[2])) < (0, 23)
     how = ["security_level: authPriv", "username: noc", "auth_protocol: SHA256", "password: noc-secret-1", "priv_protocol: AES",
-           "priv_password: noc-secret-1"]
+           "priv_password: noc-secret-2"]
     if old:  # as its README says
         text = "".join(line[2:] for line in text.splitlines(True)[1:])
         # This one knows no algorithm later than SHA-1.
@@ -399,10 +322,8 @@ def test_exporter(port, agent_port):
         text += "  version: 3\n  auth:\n" + "".join("    %s\n" % h for h in how)
     else:
         text += "auths:\n  noc:\n    version: 3\n" + "".join("    %s\n" % h for h in how)
-    path = os.path.join(work, "exporter.yml")
-    with open(path, "w") as f:
-        f.write(text)
-    start(program, "--config.file=" + path, "--web.listen-address=127.0.0.1:%d" % port, log="exporter.log")
+    path = part.write("exporter.yml", text)
+    part.start(program, "--config.file=" + path, "--web.listen-address=127.0.0.1:%d" % port, log="exporter.log")
     url = "http://127.0.0.1:%d/snmp?module=linnet&auth=noc&target=127.0.0.1:%d" % (port, agent_port)
 
     def scrape():
@@ -410,11 +331,10 @@ def test_exporter(port, agent_port):
             text = answer.read().decode()
             return text if "linnet_uptime" in text else None
 
-    text = wait_for(scrape)
+    text = part.wait_for(scrape)
     if not text:
-        fail("snmp_exporter", "it shows no linnet_uptime")
-        with open(os.path.join(work, "exporter.log")) as f:
-            print(f.read()[-1000:])
+        part.fail("snmp_exporter", "it shows no linnet_uptime")
+        print(part.read("exporter.log")[-1000:])
         return
     faults = []
     for pattern in (r"^# TYPE linnet_storeCommits counter$", r"^linnet_uptime \d", r"^linnet_version\{linnet_version=\"[^\"]+\"\} 1$",
@@ -423,74 +343,44 @@ def test_exporter(port, agent_port):
             faults.append("nothing like " + pattern)
     if "Row=" in text:
         faults.append("rows are labels")
-    check("snmp_exporter scrapes the module (%d values)" % len(re.findall(r"^linnet_", text, re.M)), faults)
+    part.check("snmp_exporter scrapes the module (%d values)" % len(re.findall(r"^linnet_", text, re.M)), faults)
 
 
-def main():
+def tests():
     binary = os.path.realpath(sys.argv[1])
-    missing = install(snmp="snmpwalk", snmpd="snmpd", smitools="smilint", prometheus_snmp_exporter="prometheus-snmp-exporter", npm="npm")
+    missing = install(PROGRAMS.values(), lambda: [p for p in PROGRAMS if not shutil.which(p)])
     if missing:
-        fail("programs", "not here, and could not be installed:", *missing)
+        part.fail("programs", "not here, and could not be installed:", *missing)
         return
-    os.environ.update(MIBS="", SNMP_PERSISTENT_DIR=os.path.join(work, "persistent"), LC_ALL="C.UTF-8")
+    os.environ.update(MIBS="", SNMP_PERSISTENT_DIR=part.path("persistent"), LC_ALL="C.UTF-8")
     os.mkdir(os.environ["SNMP_PERSISTENT_DIR"])
     folder = test_mib()
 
     ours, theirs, xmpp, exporter = ports(4)
-    with open(os.path.join(work, "linnet.toml"), "w") as f:
-        f.write("""domain = "localhost"
-services = ["snmp", "watch"]
-[c2s]
-listen = ["127.0.0.1:%d"]
-direct_tls = []
-[snmp]
-listen = ["127.0.0.1:%d"]
-[snmp.user.noc]
-auth_secret = "noc-secret-1"
-[snmp.user.old]
+    data = part.linnet(binary, xmpp, ours, """[snmp.user.old]
 auth = "sha1"
 auth_secret = "noc-secret-1"
-[snmp.community.office]
-name = "office"
-sources = ["127.0.0.1"]
-""" % (xmpp, ours))
-    data = os.path.join(work, "data")
-    start(binary, "run", "-quiet", "-config", os.path.join(work, "linnet.toml"), "-data", data, log="linnet.log")
-    with open(os.path.join(work, "snmpd.conf"), "w") as f:
-        f.write("rocommunity public 127.0.0.1\nincludeAllDisks 1%\n")
-    start("snmpd", "-f", "-Lo", "-C", "-c", os.path.join(work, "snmpd.conf"), "-p", os.path.join(work, "snmpd.pid"),
-          "udp:127.0.0.1:%d" % theirs, log="snmpd.log")
-    if not wait_for(lambda: run(binary, "ctl", "-data", data, "status").returncode == 0):
-        fail("the server does not answer")
+priv_secret = "noc-secret-2"
+""")
+    config = part.write("snmpd.conf", "rocommunity public 127.0.0.1\nincludeAllDisks 1%\n")
+    part.start("snmpd", "-f", "-Lo", "-C", "-c", config, "-p", part.path("snmpd.pid"), "udp:127.0.0.1:%d" % theirs, log="snmpd.log")
+    if not part.wait_for(lambda: run(binary, "ctl", "-data", data, "status").returncode == 0):
+        part.fail("start", "the server does not answer")
         return
-    v3 = ("-v3", "-u", "noc", "-l", "authPriv", "-a", "SHA-256", "-A", "noc-secret-1", "-x", "AES", "-X", "noc-secret-1")
+    v3 = ("-v3", "-u", "noc", "-l", "authPriv", "-a", "SHA-256", "-A", "noc-secret-1", "-x", "AES", "-X", "noc-secret-2")
     agents = {"-v3": Agent(ours, *v3), "-v2c": Agent(ours, "-v2c", "-c", "office"), "-v1": Agent(ours, "-v1", "-c", "office")}
     other = Agent(theirs, "-v2c", "-c", "public")
     # A second after the start, rows of metrics have their numbers, too.
-    if not wait_for(lambda: len(agents["-v2c"].table(OURS + ".1")) > 60) or not wait_for(lambda: other.table(".1.3.6.1.2.1.1.3")):
-        fail("the agents do not answer")
+    if not part.wait_for(lambda: len(agents["-v2c"].table(OURS + ".1")) > 60) or not part.wait_for(lambda: other.table(".1.3.6.1.2.1.1.3")):
+        part.fail("start", "the agents do not answer")
         return
     test_walks(agents, folder)
     test_proc(agents["-v2c"])
     test_counters(agents["-v2c"])
     test_exporter(exporter, ours)
     test_beside(agents["-v2c"], other)
-    with open(os.path.join(work, "linnet.log")) as f:
-        log = f.read()
-    if "panic" in log:
-        fail("the server's log has a panic", log[-2000:])
+    if "panic" in (log := part.read("linnet.log")):
+        part.fail("the server's log has a panic", log[-2000:])
 
 
-try:
-    main()
-finally:
-    for child in children:
-        child.send_signal(signal.SIGTERM)
-    for child in children:
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-    shutil.rmtree(work, ignore_errors=True)
-print("mibs: %d passed, %d failed, %d skipped" % (passed, failed, skipped))
-sys.exit(failed > 0)
+part.main(tests)

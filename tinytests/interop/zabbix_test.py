@@ -14,67 +14,17 @@ import gzip
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import time
 import urllib.request
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TEMPLATE = os.path.join(HERE, "../../firmware/noc/zabbix/linnet.yaml")
+sys.dont_write_bytecode = True  # nothing is left behind in the tree
+from noc_part import NOC, Part, install, ports, run
+
+TEMPLATE = os.path.join(NOC, "zabbix/linnet.yaml")
 PACKAGES = ["zabbix-server-pgsql", "zabbix-frontend-php", "postgresql", "php-pgsql", "php-cli", "php-curl"]
-PATIENCE = 240
 
-passed = failed = skipped = 0
-work = tempfile.mkdtemp()
-os.chmod(work, 0o755)
-children = []
-
-
-def ok(name):
-    global passed
-    passed += 1
-    print("ok   zabbix", name, flush=True)
-
-
-def fail(name, *why):
-    global failed
-    failed += 1
-    print("FAIL zabbix", name + ":", *why, flush=True)
-
-
-def run(*command, **more):
-    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=600, **more)
-
-
-def start(*command, log, **more):
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(os.path.join(work, log), "a"), stderr=subprocess.STDOUT, start_new_session=True, **more)
-    children.append(child)
-    return child
-
-
-def wait_for(what):
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        try:
-            if found := what():
-                return found
-        except (OSError, ValueError):
-            pass
-        time.sleep(0.5)
-    return None
-
-
-def ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    found = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return found
+part = Part("zabbix", patience=240)
 
 
 def low_port():
@@ -85,34 +35,27 @@ def low_port():
                 return port
 
 
-def installed():
-    there = lambda: shutil.which("zabbix_server", path="/usr/sbin:/usr/bin") and glob.glob("/usr/lib/postgresql/*/bin/initdb") and \
-        os.path.exists("/usr/share/zabbix/api_jsonrpc.php") and "pgsql" in run("php", "-m").stdout
-    for update in (False, True):
-        if shutil.which("php") and there():
-            return True
-        print("installing", *PACKAGES, flush=True)
-        env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
-        if update:
-            run("apt-get", "update", "-qq", env=env)
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, env=env)
-    return shutil.which("php") and there()
+def missing():
+    found = {"zabbix_server": shutil.which("zabbix_server"), "PostgreSQL": glob.glob("/usr/lib/postgresql/*/bin/initdb"),
+             "Zabbix's frontend": os.path.exists("/usr/share/zabbix/api_jsonrpc.php"),
+             "PHP with PostgreSQL": shutil.which("php") and "pgsql" in run("php", "-m").stdout}
+    return [what for what in found if not found[what]]
 
 
 def database(port):
     """Makes a database with Zabbix's tables."""
     programs = os.path.dirname(sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))[-1])
-    data = os.path.join(work, "postgres")
+    data = part.path("postgres")
     os.mkdir(data)
     shutil.chown(data, "postgres", "postgres")
     done = run(programs + "/initdb", "-A", "trust", "-U", "zabbix", "-E", "UTF8", "--locale=C.UTF-8", data, user="postgres", cwd="/")
     if done.returncode:
         return done.stderr
     # Nothing here has to survive a power cut.
-    start(programs + "/postgres", "-D", data, "-p", str(port), "-k", data, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-          "-c", "full_page_writes=off", "-c", "synchronous_commit=off", log="postgres.log", user="postgres", cwd="/")
+    part.start(programs + "/postgres", "-D", data, "-p", str(port), "-k", data, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+               "-c", "full_page_writes=off", "-c", "synchronous_commit=off", log="postgres.log", user="postgres", cwd="/")
     sql = lambda *args, **more: run("psql", "-h", "127.0.0.1", "-p", str(port), "-U", "zabbix", "-q", "-v", "ON_ERROR_STOP=1", *args, **more)
-    if not wait_for(lambda: sql("postgres", "-c", "select 1").returncode == 0):
+    if not part.wait_for(lambda: sql("postgres", "-c", "select 1").returncode == 0):
         return "PostgreSQL does not answer"
     done = sql("postgres", "-c", "create database zabbix")
     for name in ("schema", "images", "data"):
@@ -140,40 +83,22 @@ class API:
         return said["result"]
 
 
-def main():
+def tests():
     if os.geteuid() != 0:
-        global skipped
-        skipped += 1
-        print("skip zabbix: it needs root, to give PostgreSQL a user of its own")
+        part.skip("it needs root, to give PostgreSQL a user of its own")
         return
-    if not installed():
-        fail("programs", "not here, and could not be installed:", *PACKAGES)
+    if lacking := install(PACKAGES, missing):
+        part.fail("programs", "not here, and could not be installed:", *lacking)
         return
     binary = os.path.realpath(sys.argv[1])
     agent, xmpp, postgres, web = ports(4)
     server = low_port()
 
-    with open(os.path.join(work, "linnet.toml"), "w") as f:
-        f.write("""domain = "localhost"
-services = ["snmp", "watch"]
-[c2s]
-listen = ["127.0.0.1:%d"]
-direct_tls = []
-[snmp]
-listen = ["127.0.0.1:%d"]
-[snmp.user.noc]
-auth_secret = "noc-secret-1"
-priv_secret = "noc-secret-2"
-[snmp.community.office]
-name = "office"
-sources = ["127.0.0.1"]
-""" % (xmpp, agent))
-    start(binary, "run", "-quiet", "-config", os.path.join(work, "linnet.toml"), "-data", os.path.join(work, "data"), log="linnet.log")
-
+    part.linnet(binary, xmpp, agent)
     if why := database(postgres):
-        fail("the database", why)
+        part.fail("the database", why)
         return
-    frontend = os.path.join(work, "zabbix")
+    frontend = part.path("zabbix")
     shutil.copytree("/usr/share/zabbix", frontend)
     # Debian's looks for its configuration in /etc; this copy has one of its own.
     path, config = os.path.join(frontend, "include/classes/core/CConfigFile.php"), os.path.join(frontend, "conf/zabbix.conf.php")
@@ -187,11 +112,11 @@ $DB = ['TYPE' => 'POSTGRESQL', 'SERVER' => '127.0.0.1', 'PORT' => '%d', 'DATABAS
        'SCHEMA' => '', 'ENCRYPTION' => false, 'DOUBLE_IEEE754' => true];
 $ZBX_SERVER = '127.0.0.1'; $ZBX_SERVER_PORT = '%d'; $ZBX_SERVER_NAME = ''; $IMAGE_FORMAT_DEFAULT = IMAGE_FORMAT_PNG;
 """ % (postgres, server))
-    start("php", "-d", "max_execution_time=300", "-d", "memory_limit=512M", "-d", "post_max_size=16M", "-S", "127.0.0.1:%d" % web, "-t", frontend, log="php.log")
+    part.start("php", "-d", "max_execution_time=300", "-d", "memory_limit=512M", "-d", "post_max_size=16M", "-S", "127.0.0.1:%d" % web, "-t", frontend, log="php.log")
     api = API(web)
-    api.token = wait_for(lambda: api("user.login", username="Admin", password="zabbix"))
+    api.token = part.wait_for(lambda: api("user.login", username="Admin", password="zabbix"))
     if not api.token:
-        fail("the API", "nobody can log in")
+        part.fail("the API", "nobody can log in")
         return
 
     everything = {"createMissing": True, "updateExisting": True}
@@ -200,9 +125,9 @@ $ZBX_SERVER = '127.0.0.1'; $ZBX_SERVER_PORT = '%d'; $ZBX_SERVER_NAME = ''; $IMAG
             api("configuration.import", format="yaml", source=f.read(),
                 rules={"templates": everything, "items": everything, "discoveryRules": everything, "groups": {"createMissing": True}})
         except ValueError as why:
-            fail("import", why)
+            part.fail("import", why)
             return
-    ok("imports the template")
+    part.ok("imports the template")
 
     template = api("template.get", filter={"host": "linnet by SNMP"})[0]["templateid"]
     group = api("hostgroup.create", name="boxes")["groupids"][0]
@@ -211,8 +136,7 @@ $ZBX_SERVER = '127.0.0.1'; $ZBX_SERVER_PORT = '%d'; $ZBX_SERVER_NAME = ''; $IMAG
     box = api("host.create", host="box", groups=[{"groupid": group}], templates=[{"templateid": template}],
               interfaces=[{"type": 2, "main": 1, "useip": 1, "ip": "127.0.0.1", "dns": "", "port": str(agent), "details": details}])["hostids"][0]
     # Tables are looked through when the template says, which is in ten minutes: now is better.
-    with open(os.path.join(work, "server.conf"), "w") as f:
-        f.write("""DBHost=127.0.0.1
+    config = part.write("server.conf", """DBHost=127.0.0.1
 DBPort=%d
 DBName=zabbix
 DBUser=zabbix
@@ -226,8 +150,8 @@ CacheUpdateFrequency=5
 StartDiscoverers=0
 StartPingers=0
 StartHTTPPollers=0
-""" % (postgres, server, work, work))
-    start("zabbix_server", "-f", "-c", os.path.join(work, "server.conf"), log="server.log", env=dict(os.environ, PATH="/usr/sbin:" + os.environ["PATH"]))
+""" % (postgres, server, part.work, part.work))
+    part.start("zabbix_server", "-f", "-c", config, log="server.log")
 
     def items(found):
         return {i["key_"]: i for i in api("item.get", hostids=[box], output=["key_", "lastvalue", "state", "error", "lastclock"]) if found(i)}
@@ -244,48 +168,30 @@ StartHTTPPollers=0
                 pass
         return True
 
-    wait_for(lambda: items(lambda i: i["key_"] == "linnet.uptime" and i["lastclock"] != "0"))
+    part.wait_for(lambda: items(lambda i: i["key_"] == "linnet.uptime" and i["lastclock"] != "0"))
     discover()
-    seen = wait_for(polled)
+    seen = part.wait_for(polled)
     if not seen:
-        fail("poll", "no uptime or no service after %d s" % PATIENCE, str(items(lambda i: i["state"] == "1"))[:600])
-        with open(os.path.join(work, "server.log")) as f:
-            print(f.read()[-1500:])
+        part.fail("poll", "no uptime or no service after %d s" % part.patience, str(items(lambda i: i["state"] == "1"))[:600])
+        print(part.read("server.log")[-1500:])
         return
-    ok("polls by SNMPv3 (%d items)" % len(seen))
+    part.ok("polls by SNMPv3 (%d items)" % len(seen))
     # The rest by SNMPv2c: this Zabbix makes a new session of SNMPv3 for each poll, dozens at once in the beginning, and
     # the agent answers ten a second that are not authenticated yet. It gets there, but that takes long.
     face = api("hostinterface.get", hostids=[box])[0]["interfaceid"]
     api("hostinterface.update", interfaceid=face, details={"version": 2, "bulk": 1, "community": "office"})
     # A rate needs two polls, which are a minute apart.
-    wait_for(lambda: not items(lambda i: i["lastclock"] == "0" and i["state"] == "0"))
+    part.wait_for(lambda: not items(lambda i: i["lastclock"] == "0" and i["state"] == "0"))
     up = [k for k, i in items(lambda i: True).items() if k.startswith("linnet.serviceUp[") and i["lastvalue"] == "1"]
     if any("c2s" in k for k in up) and float(seen["linnet.uptime"]["lastvalue"]) > 0:
-        ok("discovers the rows of tables")
+        part.ok("discovers the rows of tables")
     else:
-        fail("rows", up)
+        part.fail("rows", up)
     wrong = {k: i["error"] or "never polled" for k, i in items(lambda i: i["state"] == "1" or i["lastclock"] == "0").items()}
     if wrong:
-        fail("items", str(wrong)[:800])
+        part.fail("items", str(wrong)[:800])
     else:
-        ok("has a value of every item (%d)" % len(items(lambda i: True)))
+        part.ok("has a value of every item (%d)" % len(items(lambda i: True)))
 
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-try:
-    main()
-finally:
-    # One after the other, the last first: a server without its database would wait for it.
-    for child in reversed(children):
-        child.send_signal(signal.SIGINT if "postgres" in str(child.args[0]) else signal.SIGTERM)
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            pass
-        try:
-            os.killpg(child.pid, signal.SIGKILL)  # and whom it has left behind
-        except ProcessLookupError:
-            pass
-    shutil.rmtree(work, ignore_errors=True)
-print("zabbix: %d passed, %d failed, %d skipped" % (passed, failed, skipped))
-sys.exit(failed > 0)
+part.main(tests)
