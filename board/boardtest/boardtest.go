@@ -63,6 +63,13 @@ func (m *Machine) Set(path, content string) {
 	m.files[path] = &fstest.MapFile{Data: []byte(content)}
 }
 
+// Text returns what a file holds.
+func (m *Machine) Text(path string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(m.files[path].Data)
+}
+
 // Remove takes away a file, or a directory with all that is in it.
 func (m *Machine) Remove(path string) {
 	m.mu.Lock()

@@ -158,7 +158,10 @@ func (m *Machine) InterfaceNumber(name string, kernel int) uint32 {
 // Interfaces returns the interfaces that have a number.
 func (m *Machine) Interfaces(now time.Time) []Interface {
 	return m.interfaces.get(now, moment, func() []Interface {
-		list, _ := m.Board.Interfaces()
+		list, err := m.Board.Interfaces()
+		if err != nil {
+			return nil // which says nothing about who came or went
+		}
 		all := make([]Interface, 0, len(list))
 		m.mu.Lock()
 		defer m.mu.Unlock()

@@ -169,3 +169,22 @@ func TestInterfaceNumbers(t *testing.T) {
 		t.Error("ifLastChange does not tell when it went down")
 	}
 }
+
+// When the kernel tells nothing for a moment, as without a free descriptor, no interface went or came.
+func TestInterfacesThatCannotBeRead(t *testing.T) {
+	a := mibstest.Start(t, "router", moduletest.Options{}, all...)
+	const names, lastChange, tableChange, discontinuity = "1.3.6.1.2.1.31.1.1.1.1", "1.3.6.1.2.1.2.2.1.9.2", "1.3.6.1.2.1.31.1.5.0", "1.3.6.1.2.1.31.1.1.1.19.2"
+	a.Tree()
+	counters := a.Machine.Text("proc/net/dev")
+	a.Machine.Remove("proc/net/dev")
+	if n := len(mibstest.Rows(t, a.Tree(), names)); n != 0 {
+		t.Errorf("%d interfaces without counters", n)
+	}
+	a.Machine.Set("proc/net/dev", counters)
+	tree := a.Tree()
+	for _, oid := range []string{lastChange, tableChange, discontinuity} {
+		if v := mibtest.Get(t, tree, oid); v.Uint() != 0 {
+			t.Errorf("%s is %s", oid, v)
+		}
+	}
+}
