@@ -96,7 +96,7 @@ func (s *server) table() *command.Result {
 		command.Column{Name: "number", Kind: command.Int}, command.Column{Name: "user"}, command.Column{Name: "client"},
 		command.Column{Name: "over"}, command.Column{Name: "relay"}, command.Column{Name: "since", Kind: command.Time},
 		command.Column{Name: "sent", Kind: command.Bytes}, command.Column{Name: "received", Kind: command.Bytes})
-	for _, c := range s.list() {
+	for _, c := range s.list(isOpen) {
 		sent, received := c.relay.Bytes()
 		r.Row(strconv.FormatUint(c.number, 10), c.tag.label, c.ask.From.String(), c.ask.Transport, c.relay.Addr().String(),
 			command.Stamp(c.since), strconv.FormatUint(sent, 10), strconv.FormatUint(received, 10))

@@ -311,13 +311,13 @@ func (c *call) Pass(n int, out bool) bool {
 	return false
 }
 
-// list returns the calls by their numbers.
-func (s *server) list() []*call {
+// list returns the calls that match by their numbers.
+func (s *server) list(match func(*call) bool) []*call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := make([]*call, 0, len(s.calls))
 	for _, c := range s.calls {
-		if c.relay != nil {
+		if match(c) {
 			all = append(all, c)
 		}
 	}
@@ -325,15 +325,16 @@ func (s *server) list() []*call {
 	return all
 }
 
-// cut ends the calls that match and tells how many those are.
-func (s *server) cut(match func(*call) bool) (n int) {
-	for _, c := range s.list() {
-		if match(c) {
-			c.ask.Cut()
-			n++
-		}
+// isOpen matches the calls that have a relay.
+func isOpen(c *call) bool { return c.relay != nil }
+
+// cut ends the calls that match, those too whose relay is not open yet, and tells how many those are.
+func (s *server) cut(match func(*call) bool) int {
+	list := s.list(match)
+	for _, c := range list {
+		c.ask.Cut()
 	}
-	return n
+	return len(list)
 }
 
 // changed cuts the calls of an account that must not call any more.

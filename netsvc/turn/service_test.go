@@ -30,6 +30,7 @@ import (
 	"linnet/netsvc/offer"
 	"linnet/netsvc/outside"
 	"linnet/netsvc/turn/credential"
+	"linnet/netsvc/turn/guard"
 	"linnet/netsvc/wire/jid"
 )
 
@@ -73,6 +74,33 @@ func TestTransports(t *testing.T) {
 			p.running.Run("turn cut", command.Values{"user": {"romeo@example.org"}})
 			p.gone(0)
 		})
+	}
+}
+
+// An account that is disabled has no call, not even one whose relay the ledger has not let open yet.
+func TestDisabledWhileItOpens(t *testing.T) {
+	p := start(t, nil)
+	who, err := p.accounts().Create(t.Context(), account.NewAccount{JID: jid.MustParse("romeo@example.org"), Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &guard.User{Tag: tag{owner: owner{account: who.ID}, label: "romeo@example.org", jid: who.JID}}
+	cut := make(chan bool, 1)
+	c, code := p.node.server.enter(u, u.Tag.(tag), &guard.Ask{Cut: func() { cut <- true }})
+	if code != 0 {
+		t.Fatal(code)
+	}
+	defer c.Close()
+	if r, err := p.running.Run("turn list", nil); err != nil || len(r.Rows) != 0 {
+		t.Errorf("%v, %v", r, err)
+	}
+	if err := p.accounts().Disable(t.Context(), who.JID, ""); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-cut:
+	case <-time.After(time.Minute):
+		t.Error("his call goes on")
 	}
 }
 
@@ -437,7 +465,7 @@ func TestRouterIsNoPeer(t *testing.T) {
 	a := allocate(t, p.udpClient(p.user("romeo")))
 	o := outside.Of(p.node.host)
 	o.Publish(router, func(outside.Target) netip.AddrPort { return netip.AddrPort{} })
-	relay := p.node.server.list()[0].relay
+	relay := p.node.server.list(isOpen)[0].relay
 	for range 600 {
 		if !relay.Permits(router) {
 			break
