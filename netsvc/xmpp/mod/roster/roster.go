@@ -342,10 +342,28 @@ func (m *module) commit(a xmpp.Account, contact jid.JID, decide func(*item, *ros
 			m.pushAll(a, it)
 		}
 		if !lost && was != it.sub {
-			m.host.Hooks().Subscription.Tell(change)
+			m.tellBehind(change)
 		}
 	})
 	if err != nil {
 		done(err)
+	}
+}
+
+// tellBehind tells of a change when its turn comes among the commits: a contact who is
+// one of our users learns of the change by a commit to the own roster, and would see
+// the presence of a stranger before that. What has been taken back by then is not told.
+func (m *module) tellBehind(c xmpp.SubscriptionChange) {
+	var now xmpp.Subscription
+	err := m.state.Change(c.Account, func(r *roster, _ *store.Batch) (*roster, error) {
+		now = r.sub(c.Contact)
+		return r, nil
+	}, func(err error) {
+		if err == nil && now.From == c.Now.From {
+			m.host.Hooks().Subscription.Tell(c)
+		}
+	})
+	if err != nil {
+		m.host.Log().Error("contacts cannot be read", "cause", err)
 	}
 }

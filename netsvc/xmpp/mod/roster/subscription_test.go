@@ -9,6 +9,7 @@ import (
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
 	"linnet/netsvc/xmpp/xmpptest"
+	"linnet/store"
 )
 
 // observer stands in for the presence extension: it shows when the roster tells
@@ -59,6 +60,58 @@ func TestPresenceFollowsTheSubscription(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two people of one server: what the approval changes with the one who asked comes
+// before the presence, too, however it was given (3.1.5, 3.1.6).
+func TestPresenceFollowsTheApprovalHere(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		act  func(romeo, juliet *xmpptest.Client)
+	}{
+		{"approval", func(romeo, juliet *xmpptest.Client) {
+			romeo.Send(`<presence to='juliet@example.com' type='subscribe'/>`)
+			romeo.Skip()
+			juliet.Send(`<presence to='romeo@example.com' type='subscribed'/>`)
+		}},
+		{"pre-approval", func(romeo, juliet *xmpptest.Client) {
+			juliet.Send(`<presence to='romeo@example.com' type='subscribed'/>`)
+			romeo.Send(`<presence to='juliet@example.com' type='subscribe'/>`)
+			romeo.Expect(push(`<item jid='juliet@example.com' subscription='none' ask='subscribe'/>`))
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := xmpptest.Options{Extensions: append(xmpp.All(), xmpp.Info{Name: "presence", New: func() xmpp.Module { return new(observer) }})}
+			xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {
+				juliet, romeo := s.Login("juliet@example.com/balcony"), s.Login("romeo@example.com/orchard")
+				romeo.Ask(getRoster, roster(``))
+				romeo.Send(`<presence/>`)
+				tc.act(romeo, juliet)
+				romeo.Expect(`<presence from='juliet@example.com' to='romeo@example.com' type='subscribed'/>`)
+				romeo.Expect(push(`<item jid='juliet@example.com' subscription='to'/>`))
+				romeo.Expect(`<presence from='juliet@example.com/balcony' to='romeo@example.com'/>`)
+				romeo.Nothing()
+			})
+		})
+	}
+}
+
+// An approval that is taken back before it was committed shows no presence.
+func TestNoPresenceAfterTheCancellation(t *testing.T) {
+	o := xmpptest.Options{Extensions: append(xmpp.All(), xmpp.Info{Name: "presence", New: func() xmpp.Module { return new(observer) }})}
+	xmpptest.Test(t, o, func(t *testing.T, server *xmpptest.Server) {
+		s := scene{server, server.Login("juliet@example.com/balcony"), server.Peer("example.net")}
+		s.reach("None + Pending In")
+		commits := make(chan struct{})
+		s.Store().Submit(new(store.Batch), func(error) { <-commits })
+		s.send(true, "subscribed")
+		s.send(true, "unsubscribed")
+		close(commits)
+		s.net.Expect(`<presence id='s1' from='juliet@example.com' to='romeo@example.net' type='subscribed'/>`)
+		s.net.Expect(`<presence from='juliet@example.com/balcony' to='romeo@example.net' type='unavailable'/>`)
+		s.net.Expect(`<presence id='s1' from='juliet@example.com' to='romeo@example.net' type='unsubscribed'/>`)
+		s.net.Nothing()
+	})
 }
 
 // Requests go to available clients, everything else to those who asked for the
