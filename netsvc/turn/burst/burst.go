@@ -66,9 +66,12 @@ func New(c *net.UDPConn, local bool) (*Socket, error) {
 			return
 		}
 		s.v6 = domain == unix.AF_INET6
-		if s.v6 && local {
-			failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			s.local = true
+		level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
+		if s.v6 {
+			level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
+		}
+		if s.local = local; local {
+			failed = unix.SetsockoptInt(int(fd), level, option, 1)
 		}
 	})
 	if err == nil {
@@ -197,7 +200,8 @@ func (s *Socket) readAddr(b *[unix.SizeofSockaddrInet6]byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port)
 }
 
-// readLocal finds IPV6_PKTINFO, which IPv4 datagrams on a socket of both families have, too.
+// readLocal finds IPV6_PKTINFO, which IPv4 datagrams on a socket of both families have, too, or else IP_PKTINFO, that
+// of a socket where there is no IPv6.
 func readLocal(control []byte) netip.Addr {
 	for len(control) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
@@ -207,6 +211,9 @@ func readLocal(control []byte) netip.Addr {
 		}
 		if h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO && n >= unix.CmsgLen(unix.SizeofInet6Pktinfo) {
 			return netip.AddrFrom16([16]byte(control[unix.CmsgLen(0):])).Unmap()
+		}
+		if h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && n >= unix.CmsgLen(unix.SizeofInet4Pktinfo) {
+			return netip.AddrFrom4([4]byte(control[unix.CmsgLen(4):])) // behind the interface
 		}
 		control = control[min(len(control), unix.CmsgSpace(n-unix.CmsgLen(0))):]
 	}

@@ -93,9 +93,10 @@ func TestRoundTrip(t *testing.T) {
 
 // A socket of all addresses answers from the one that was asked.
 func TestLocal(t *testing.T) {
-	for _, host := range []string{"127.0.0.1", "127.0.0.5", "::1"} {
-		t.Run(host, func(t *testing.T) {
-			a, sa := open(t, "udp", "[::]:0", true)
+	for _, tc := range []struct{ network, host string }{{"udp", "127.0.0.1"}, {"udp", "127.0.0.5"}, {"udp", "::1"}, {"udp4", "127.0.0.1"}, {"udp4", "127.0.0.5"}} {
+		t.Run(tc.network+" "+tc.host, func(t *testing.T) {
+			host := tc.host
+			a, sa := open(t, tc.network, ":0", true)
 			b, sb := open(t, "udp", net.JoinHostPort(host, "0"), false)
 			if _, err := b.WriteToUDPAddrPort([]byte("ask"), port(a, host)); err != nil {
 				t.Fatal(err)

@@ -142,16 +142,27 @@ func (b *outbox) message(k, i, run int) {
 		binary.NativeEndian.PutUint16(control[unix.CmsgLen(0):], uint16(first.n))
 	}
 	if b.socket.local && first.via.IsValid() {
-		at := len(control)
-		control = appendControl(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
-		via := first.via.As16()
-		copy(control[at+unix.CmsgLen(0):], via[:])
+		control = b.socket.appendVia(control, first.via)
 	}
 	h.Control = nil
 	h.SetControllen(len(control))
 	if len(control) > 0 {
 		h.Control = &b.controls[k][0]
 	}
+}
+
+// appendVia says which address to send from.
+func (s *Socket) appendVia(control []byte, via netip.Addr) []byte {
+	at := len(control)
+	sixteen := via.As16()
+	if s.v6 {
+		control = appendControl(control, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+		copy(control[at+unix.CmsgLen(0):], sixteen[:])
+	} else {
+		control = appendControl(control, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+		copy(control[at+unix.CmsgLen(4):], sixteen[12:]) // behind the interface
+	}
+	return control
 }
 
 // appendControl adds a control message of n bytes, all zero, to b, which has room.
