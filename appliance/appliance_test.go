@@ -635,7 +635,7 @@ func TestCommands(t *testing.T) {
 		{"reload", []string{"in force"}},
 		{"alpha word", []string{"moin"}},
 		{"backup " + filepath.Join(t.TempDir(), "copy"), []string{"file  ", "size  ", "KB"}},
-		{"backup /nonexistent/copy", []string{"no such file"}},
+		{"backup /nonexistent/copy", []string{"no backup can be written to /nonexistent: no such file"}},
 		{"backup " + n.file, []string{"is there already"}},
 		{"shutdown -yes -delay 25h", []string{"longer than a day"}},
 		{"shutdown -yes -announcement bye", []string{"the announcement was not made"}},

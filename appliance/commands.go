@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -160,7 +161,11 @@ func (b *base) backup(_ context.Context, call *command.Call) (*command.Result, e
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".linnet-backup-*") // mode 0600: it holds everybody's keys
 	if err != nil {
-		return nil, command.Fail(command.NotAllowed, "%v", err)
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err // the name of the file that is made first says nothing
+		}
+		return nil, command.Fail(command.Unavailable, "no backup can be written to %s: %v", filepath.Dir(path), err)
 	}
 	defer os.Remove(f.Name())
 	err = errors.Join(b.a.store.Backup(f), f.Sync())

@@ -60,6 +60,8 @@ func (w *world) declare() {
 		}, Effect: command.Read, Role: command.User, Help: "Say something.\n\nAnd more about it.", Local: true, Run: w.say},
 		{Name: "wait", Effect: command.Read, Role: command.User, Help: "Wait.", Run: w.wait},
 		{Name: "count", Effect: command.Read, Role: command.User, Help: "Count.", Run: w.count},
+		{Name: "room count new", Effect: command.Read, Role: command.User, Help: "Count.", Run: w.count},
+		{Name: "room count old", Effect: command.Read, Role: command.User, Help: "Count.", Run: w.count},
 		{Name: "fail", Args: []command.Arg{{Name: "how", Kind: command.Text, Help: "how"}}, Effect: command.Read, Role: command.User, Help: "Fail.", Run: w.fail},
 	} {
 		w.set.Add(c)
@@ -197,11 +199,15 @@ func TestCtl(t *testing.T) {
 		{name: "bad choice", argv: "say -kind=shout -text x", code: ExitUsage, err: `kind: "shout" is none of chat, headline`},
 		{name: "bad flag", argv: "say -knid chat", code: ExitUsage, err: "say takes no -knid; did you mean -kind?"},
 		{name: "flag without value", argv: "say -kind", code: ExitUsage, err: "-kind needs a value"},
-		{name: "missing", argv: "say", code: ExitUsage, err: "text: is required"},
-		{name: "missing beside a password", argv: "user add", stdin: "hush\n", code: ExitUsage, err: "jid: is required"},
+		{name: "missing", argv: "say", code: ExitUsage, err: "text is missing: linnet ctl say [KIND] [FILE] TEXT…"},
+		{name: "missing beside a password", argv: "user add", stdin: "hush\n", code: ExitUsage, err: "jid is missing: linnet ctl user add JID"},
 		{name: "no command", argv: "", code: ExitUsage, err: "which command?"},
 		{name: "half a command", argv: "user", code: ExitUsage, err: "user what? one of: add, delete, list"},
 		{name: "misspelt", argv: "user lsit", code: ExitUsage, err: `there is no command "user lsit"; did you mean "user list"?`},
+		{name: "misspelt, with a value", argv: "user dlete bob@example.org", code: ExitUsage, err: `did you mean "user delete"?`},
+		{name: "not of the group", argv: "user frobnicate bob", code: ExitUsage, err: `there is no command "user frobnicate bob"; what begins with user: add, delete, list`},
+		{name: "half a long command", argv: "room count", code: ExitUsage, err: "room count what? one of: new, old"},
+		{name: "not of the longer group", argv: "room count foo", code: ExitUsage, err: "what begins with room count: new, old"},
 		{name: "unknown", argv: "frobnicate", code: ExitUsage, err: "`linnet ctl help` lists them"},
 		{name: "parts", argv: "count", out: "one\ntwo\n"},
 		{name: "parts as json", argv: "count -json", out: `{"text":"one"}` + "\n" + `{"text":"two"}` + "\n"},
@@ -211,6 +217,8 @@ func TestCtl(t *testing.T) {
 		{name: "watch what changes", argv: "user add x@y -password z -watch 1s", code: ExitUsage, err: "-watch is for commands that change nothing"},
 		{name: "watch too often", argv: "user list -watch 99ms", code: ExitUsage, err: "is not an interval"},
 		{name: "watch without interval", argv: "user list -watch", code: ExitUsage, err: "needs an interval"},
+		{name: "help as json", argv: "help room count -json", out: `[{"command":"room count new","summary":"Count."},{"command":"room count old","summary":"Count."}]` + "\n"},
+		{name: "json help", argv: "-json help wait", out: `{"text":"usage: linnet ctl wait\n\nWait.\n\nWith every command: -json for programs, -watch 2s to run it again and again, -yes to not be asked.\n"}` + "\n"},
 		{name: "help of the unknown", argv: "help frobnicate", code: ExitUsage, err: "there is no command"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -255,7 +263,7 @@ With every command: -json for programs, -watch 2s to run it again and again, -ye
 	}
 	for _, argv := range [][]string{{"help"}, {"-help"}} {
 		code, out, _ := w.ctl("", nil, argv...)
-		if code != ExitOK || strings.Count(out, "\n") != 8 || !strings.Contains(out, "say          Say something.\n") {
+		if code != ExitOK || strings.Count(out, "\n") != 10 || !strings.Contains(out, "say             Say something.\n") {
 			t.Errorf("%v: exit %d, %s", argv, code, out)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -272,19 +271,12 @@ func (s *session) run(ctx context.Context, caller command.Caller, request object
 	s.color = request.flag("color")
 	set := s.server.set()
 	mine := set.For(caller)
-	argv := request["argv"]
-	if len(argv) > 0 && argv[0] == "help" {
-		return s.help(mine, argv[1:])
-	}
-	w, err := parse(mine, argv, request.text("dir"))
-	if w.help {
-		if w.command == nil {
-			return s.help(mine, nil)
-		}
-		return s.help(mine, strings.Fields(w.command.Name))
-	}
+	w, err := parse(mine, request["argv"], request.text("dir"))
 	if err != nil {
 		return s.fail(err)
+	}
+	if w.help != nil {
+		return s.help(mine, w.help, w.json)
 	}
 	if w.watch > 0 && w.command.Effect != command.Read {
 		return s.fail(usage("-watch is for commands that change nothing"))
@@ -327,27 +319,19 @@ func (s *session) run(ctx context.Context, caller command.Caller, request object
 	}
 }
 
-// help shows all commands, those that begin with a word, or one.
-func (s *session) help(set []*command.Command, argv []string) int {
+// help shows all commands, those that begin with the words, or one.
+func (s *session) help(set []*command.Command, argv []string, json bool) int {
+	var r *command.Result
 	if len(argv) == 0 {
-		_ = s.show(overview(set), false)
-		return ExitOK
+		r = overview(set)
+	} else if c, _ := find(set, argv); c != nil {
+		r = command.Say(help(c))
+	} else if group, _ := below(set, argv...); len(group) > 0 {
+		r = overview(group)
+	} else {
+		return s.fail(unknown(set, argv))
 	}
-	c, _ := find(set, argv)
-	if c == nil {
-		var below []*command.Command
-		for _, c := range set {
-			if strings.HasPrefix(c.Name, argv[0]+" ") {
-				below = append(below, c)
-			}
-		}
-		if len(below) == 0 {
-			return s.fail(unknown(set, argv))
-		}
-		_ = s.show(overview(below), false)
-		return ExitOK
-	}
-	_ = s.send(field{key: "out", text: help(c)})
+	_ = s.show(r, json)
 	return ExitOK
 }
 
@@ -356,7 +340,7 @@ func (s *session) help(set []*command.Command, argv []string) int {
 func (s *session) complete(w *words, answers bool) error {
 	for i := range w.command.Args {
 		if a := &w.command.Args[i]; a.Kind != command.Password && a.Required && a.Default == "" && len(w.args[a.Name]) == 0 {
-			return command.BadArg(a.Name, "is required")
+			return usage("%s is missing: %s", a.Name, synopsis(w.command))
 		}
 	}
 	for i := range w.command.Args {

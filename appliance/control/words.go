@@ -16,7 +16,7 @@ type words struct {
 	args    command.Values
 	json    bool
 	yes     bool          // do not ask before what cannot be undone
-	help    bool          // show what the command takes instead
+	help    []string      // show what there is about these words instead; nil if nobody asks for help
 	watch   time.Duration // run it again and again
 }
 
@@ -34,10 +34,11 @@ func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(fo
 func parse(set []*command.Command, argv []string, dir string) (*words, error) {
 	w := &words{args: make(command.Values)}
 	var rest []string
+	helps := false
 	for i := 0; i < len(argv); i++ {
 		switch argv[i] {
 		case "--help", "-help", "-h":
-			w.help = true
+			helps = true
 		case "--json", "-json":
 			w.json = true
 		case "--yes", "-yes":
@@ -64,6 +65,13 @@ func parse(set []*command.Command, argv []string, dir string) (*words, error) {
 			}
 		}
 	}
+	if len(rest) > 0 && rest[0] == "help" {
+		helps, rest = true, rest[1:]
+	}
+	if helps {
+		w.help = append([]string{}, rest...)
+		return w, nil
+	}
 	n := 0
 	if w.command, n = find(set, rest); w.command == nil {
 		return w, unknown(set, rest)
@@ -84,36 +92,58 @@ func find(set []*command.Command, argv []string) (*command.Command, int) {
 	return nil, 0
 }
 
+// below lists the commands whose names begin with the words of a group, by what follows these words.
+func below(set []*command.Command, group ...string) (list []*command.Command, names []string) {
+	for _, c := range set {
+		if name, ok := strings.CutPrefix(c.Name, strings.Join(group, " ")+" "); ok {
+			list, names = append(list, c), append(names, name)
+		}
+	}
+	return list, names
+}
+
 // unknown says what is wrong with a command line that names no command.
 func unknown(set []*command.Command, argv []string) error {
 	if len(argv) == 0 {
 		return usage("which command? `linnet ctl help` lists them")
 	}
-	var names []string
-	for _, c := range set {
-		if strings.HasPrefix(c.Name, argv[0]+" ") {
-			_, rest, _ := strings.Cut(c.Name, " ")
-			names = append(names, rest)
-		}
-	}
-	if len(names) > 0 && len(argv) == 1 {
-		return usage("%s what? one of: %s", argv[0], strings.Join(names, ", "))
-	}
-	names = names[:0]
-	for _, c := range set {
-		names = append(names, c.Name)
-	}
-	typed := strings.Join(argv[:min(len(argv), 2)], " ")
+	typed := strings.Join(argv[:min(len(argv), 3)], " ")
 	if len(typed) > 60 {
 		typed = typed[:60] + "…"
 	}
 	text := fmt.Sprintf("there is no command %q", typed)
-	for n := min(3, len(argv)); n > 0; n-- {
-		if near := config.Nearest(strings.Join(argv[:n], " "), names); near != "" {
-			return usage("%s; did you mean %q?", text, near)
+	for n := min(2, len(argv)); n > 0; n-- {
+		_, names := below(set, argv[:n]...)
+		if len(names) == 0 {
+			continue
 		}
+		group, list := strings.Join(argv[:n], " "), strings.Join(names, ", ")
+		if len(argv) == n {
+			return usage("%s what? one of: %s", group, list)
+		}
+		if near := nearest(argv[n:], names); near != "" {
+			return usage("%s; did you mean %q?", text, group+" "+near)
+		}
+		return usage("%s; what begins with %s: %s", text, group, list)
+	}
+	var names []string
+	for _, c := range set {
+		names = append(names, c.Name)
+	}
+	if near := nearest(argv, names); near != "" {
+		return usage("%s; did you mean %q?", text, near)
 	}
 	return usage("%s; `linnet ctl help` lists them", text)
+}
+
+// nearest returns the name that the words begin with, misspelt, "" if none is near.
+func nearest(argv, names []string) string {
+	for n := min(3, len(argv)); n > 0; n-- {
+		if near := config.Nearest(strings.Join(argv[:n], " "), names); near != "" {
+			return near
+		}
+	}
+	return ""
 }
 
 // read takes the words behind the name.
@@ -186,8 +216,28 @@ func (w *words) noFlag(name string) error {
 // help describes one command.
 func help(c *command.Command) string {
 	var b strings.Builder
-	b.WriteString("usage: linnet ctl " + c.Name)
 	var rows [][2]string
+	for i := range c.Args {
+		rows = append(rows, [2]string{"-" + c.Args[i].Name, describe(&c.Args[i])})
+	}
+	b.WriteString("usage: " + synopsis(c) + "\n\n" + strings.TrimSpace(c.Help) + "\n")
+	if len(rows) > 0 {
+		b.WriteString("\nA value may be given by its place or by its name:\n")
+		width := 0
+		for _, r := range rows {
+			width = max(width, len(r[0]))
+		}
+		for _, r := range rows {
+			fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], r[1])
+		}
+	}
+	b.WriteString("\nWith every command: -json for programs, -watch 2s to run it again and again, -yes to not be asked.\n")
+	return b.String()
+}
+
+// synopsis shows a command as it is typed.
+func synopsis(c *command.Command) string {
+	text := "linnet ctl " + c.Name
 	for i := range c.Args {
 		a := &c.Args[i]
 		shown := ""
@@ -204,22 +254,9 @@ func help(c *command.Command) string {
 		if !a.Required && shown[0] != '[' {
 			shown = "[" + shown + "]"
 		}
-		b.WriteString(" " + shown)
-		rows = append(rows, [2]string{"-" + a.Name, describe(a)})
+		text += " " + shown
 	}
-	b.WriteString("\n\n" + strings.TrimSpace(c.Help) + "\n")
-	if len(rows) > 0 {
-		b.WriteString("\nA value may be given by its place or by its name:\n")
-		width := 0
-		for _, r := range rows {
-			width = max(width, len(r[0]))
-		}
-		for _, r := range rows {
-			fmt.Fprintf(&b, "  %-*s  %s\n", width, r[0], r[1])
-		}
-	}
-	b.WriteString("\nWith every command: -json for programs, -watch 2s to run it again and again, -yes to not be asked.\n")
-	return b.String()
+	return text
 }
 
 func describe(a *command.Arg) string {
