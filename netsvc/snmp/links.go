@@ -80,6 +80,9 @@ func down(s board.State) bool {
 // look compares all interfaces with what they were.
 func (l *links) look() {
 	list := l.machine.Interfaces(time.Now())
+	if len(list) == 0 {
+		return // it cannot be read; what has changed meanwhile is seen the next time
+	}
 	now := make(map[uint32]board.State, len(list))
 	for i := range list {
 		one := &list[i]
