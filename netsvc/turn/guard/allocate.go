@@ -85,7 +85,7 @@ func (g *Guard) begin(o *opening) {
 		return
 	}
 	c := &client{
-		from: reply.from, user: reply.who.User, relay: o.relay, made: reply.id, lifetime: o.lifetime,
+		from: reply.from, user: reply.who.User, relay: o.relay, made: reply.id, lifetime: min(o.lifetime, uint32(g.opts.MaxCall/time.Second)),
 		ends: time.Now().Add(g.opts.MaxCall),
 	}
 	o.client.Store(c)

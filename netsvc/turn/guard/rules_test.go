@@ -395,6 +395,19 @@ func TestLifetime(t *testing.T) {
 			})
 		})
 	}
+	t.Run("longer than a call may take", func(t *testing.T) {
+		play(t, func(t *testing.T, s *stage) {
+			s.guard.opts.MaxCall = time.Minute
+			a := s.ask(romeo, s.signed(romeo, "romeo", stun.MethodAllocate, udp))
+			want(t, a, 0, "romeo")
+			if got := lifetime(t, a); got != 60 {
+				t.Errorf("lifetime is %d", got)
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			<-s.house.relays[0].gone
+		})
+	})
 	t.Run("a call", func(t *testing.T) {
 		play(t, func(t *testing.T, s *stage) {
 			relay := s.allocate(romeo, "romeo")
