@@ -393,10 +393,11 @@ func (e *Entry) AppendCSV(dst []byte) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if strings.ContainsAny(v, "\",\r\n") {
+		if v != "" && strings.ContainsRune("=+-@\t", rune(v[0])) {
+			v = "'" + v // a name that a spreadsheet would take for a formula
+		}
+		if strings.ContainsAny(v, "'\",\r\n") {
 			v = `"` + strings.ReplaceAll(v, `"`, `""`) + `"`
-		} else if v != "" && strings.ContainsRune("=+-@\t", rune(v[0])) {
-			v = `"'` + v + `"` // a resource or name that a spreadsheet would take for a formula
 		}
 		dst = append(dst, v...)
 	}

@@ -168,9 +168,9 @@ func TestOptions(t *testing.T) {
 }
 
 func TestCSV(t *testing.T) {
-	e := Entry{Service: "a,b", Box: `q"uote`, Reason: "=1+1", Month: 2026*12 + 10}
+	e := Entry{Service: "a,b", Box: `q"uote`, From: jid.MustParse("=1,2@montague.lit"), Reason: "=1+1", Month: 2026*12 + 10}
 	got := string(e.AppendCSV(nil))
-	if want := `,,2026-11,"a,b","q""uote",,,,,0,0,0,"'=1+1"`; got != want {
+	if want := `,,2026-11,"a,b","q""uote",,,"'=1,2@montague.lit",,0,0,0,"'=1+1"`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
