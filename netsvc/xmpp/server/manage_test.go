@@ -229,6 +229,7 @@ func TestSpoolFails(t *testing.T) {
 				romeo.say(juliet, 0, 1)
 				goOn := n.stall()
 				time.Sleep(2 * time.Second) // settle_after
+				n.settle()
 				if len(spool.there) != 1 {
 					n.t.Fatalf("%d rows are on their way, want 1", len(spool.there))
 				}

@@ -61,8 +61,38 @@ type live struct {
 	gate    *flow.Gate
 	running context.Context
 	stop    context.CancelFunc
+	mu      sync.Mutex     // none begins once running has ended
 	wait    sync.WaitGroup // negotiations
 	desks   sync.Pool      // of *desk
+}
+
+// begin counts one more negotiation, which ends with wait.Done; false when the service stops.
+func (l *live) begin() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running.Err() != nil {
+		return false
+	}
+	l.wait.Add(1)
+	return true
+}
+
+// end ends the negotiations, and waits for that as long as ctx allows.
+func (l *live) end(ctx context.Context) error {
+	l.mu.Lock()
+	l.stop()
+	l.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		l.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 type stats struct {
@@ -173,20 +203,7 @@ func (e *edge) Pressure(p module.Pressure) {
 
 // Stop implements module.Stopper. It comes before the server's: connections that
 // are still negotiating end, the others are left for the server to say goodbye on.
-func (e *edge) Stop(ctx context.Context) error {
-	e.live.stop()
-	done := make(chan struct{})
-	go func() {
-		e.live.wait.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (e *edge) Stop(ctx context.Context) error { return e.live.end(ctx) }
 
 // way is how a connection came.
 type way uint8
@@ -208,13 +225,16 @@ func (e *edge) serve(nc net.Conn, w way) {
 		nc.Close()
 		return
 	}
+	if !e.live.begin() {
+		nc.Close()
+		return
+	}
+	defer e.live.wait.Done()
 	conn := e.live.pump.Admit(nc, e.live.gate)
 	if conn == nil {
 		return
 	}
 	begin := time.Now()
-	e.live.wait.Add(1)
-	defer e.live.wait.Done()
 
 	o := &e.streams[secured]
 	if w == noTLS {

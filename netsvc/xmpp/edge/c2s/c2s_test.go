@@ -455,6 +455,10 @@ func TestStop(t *testing.T) {
 		}
 		n.counts(6, 1, 5)
 		in.alive()
+		late := n.dial("plain", "") // accepted just before
+		if got := late.take(); got != "" || !late.over {
+			t.Errorf("who comes late gets %q, closed: %v", got, late.over)
+		}
 	})
 }
 
