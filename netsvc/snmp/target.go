@@ -16,6 +16,10 @@ import (
 // maxWaiting is how many notifications wait for one target; the oldest goes when there are more.
 const maxWaiting = 64
 
+// maxLearned is how often an inform is written anew because of what the manager said about itself: its engine is another
+// one, then its clock.
+const maxLearned = 2
+
 // target is a manager that is told. A goroutine is there only while something waits to be told.
 type target struct {
 	agent     *Agent
@@ -107,7 +111,8 @@ func (t *target) tell(n *notification) error {
 	}
 	in := make([]byte, maxMessage)
 	err = errNoAnswer
-	for range t.retries + 1 {
+	learned := 0
+	for turn := 0; turn <= t.retries; turn++ {
 		if t.user != nil && t.remote.user == nil {
 			if err = t.discover(c, in); err != nil {
 				if t.running.Err() != nil {
@@ -126,6 +131,10 @@ func (t *target) tell(n *notification) error {
 		}
 		if err = t.confirmed(c, in, id); err == nil || t.running.Err() != nil {
 			return err
+		}
+		if err == errAgain && learned < maxLearned {
+			learned++
+			turn-- // the manager was there: this was no turn in which it kept silent
 		}
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,9 +22,10 @@ type receiver struct {
 	t      *testing.T
 	conn   *net.UDPConn
 	engine engine
-	user   *usm.User // with keys of its own engine
-	sender *usm.User // with keys of the sender's
-	deaf   int       // informs that are not answered
+	user   *usm.User   // with keys of its own engine
+	sender *usm.User   // with keys of the sender's
+	deaf   int         // informs that are not answered
+	moving atomic.Bool // each message meets another start
 	got    chan told
 }
 
@@ -72,6 +74,9 @@ func (r *receiver) answer(packet []byte) []byte {
 			r.t.Error("malformed PDU")
 		}
 		return r.take(&m, func(w *writer) []byte { return w.community(version2c, m.community) })
+	}
+	if r.moving.Load() {
+		r.engine.boots++
 	}
 	s := sealed{id: m.id, engine: r.engine.id, boots: r.engine.boots, time: r.engine.time(time.Now()), name: m.user, contextEngine: r.engine.id}
 	user := r.user
@@ -235,6 +240,40 @@ func TestInformIsRepeated(t *testing.T) {
 	idle(t, s)
 	if old.remote.boots != r.engine.boots || s.agent.lost.Load() != 0 || s.agent.sent.Load() != 3 {
 		t.Errorf("boots %d, %d lost, %d sent", old.remote.boots, s.agent.lost.Load(), s.agent.sent.Load())
+	}
+}
+
+// To learn the manager's clock is no repetition: also without any it is told after that manager has started again.
+func TestInformIsNotLostToTheClock(t *testing.T) {
+	r := listen(t)
+	s := tell(t, r, map[string]string{"snmp.target.nms/user": "noc", "snmp.target.nms/inform": "true", "snmp.target.nms/retries": "0"})
+	r.next()
+	idle(t, s)
+	one := s.agent.access.Load().targets[0]
+	for _, change := range []func(){
+		func() { one.remote.boots-- },
+		func() { one.remote.id = append([]byte("another "), one.remote.id...) },
+	} {
+		change()
+		s.agent.standard("warmStart", warmStart)
+		idle(t, s)
+	}
+	if s.agent.lost.Load() != 0 || s.agent.sent.Load() != 3 {
+		t.Errorf("%d lost, %d sent", s.agent.lost.Load(), s.agent.sent.Load())
+	}
+}
+
+// A manager that has another clock each time is given up all the same.
+func TestInformToMovingClock(t *testing.T) {
+	r := listen(t)
+	s := tell(t, r, map[string]string{"snmp.target.nms/user": "noc", "snmp.target.nms/inform": "true", "snmp.target.nms/retries": "1"})
+	r.next()
+	idle(t, s)
+	r.moving.Store(true)
+	s.agent.standard("warmStart", warmStart)
+	idle(t, s)
+	if s.agent.lost.Load() != 1 || s.agent.sent.Load() != 1 {
+		t.Errorf("%d lost, %d sent", s.agent.lost.Load(), s.agent.sent.Load())
 	}
 }
 
