@@ -22,6 +22,7 @@ import (
 
 	"linnet/netsvc/metric"
 	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/rsm"
 	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
@@ -39,7 +40,7 @@ func init() {
 	xmpp.Register(xmpp.Info{
 		Name:    "archive",
 		Summary: "conversations are kept on the server, for all of a user's clients",
-		Specs:   []string{"XEP-0313 1.1.3", "XEP-0334 0.4.0", "XEP-0359 0.7.0", "XEP-0441 0.2.0"},
+		Specs:   []string{"XEP-0059 1.0", "XEP-0313 1.1.3", "XEP-0334 0.4.0", "XEP-0359 0.7.0", "XEP-0441 0.2.0"},
 		New:     func() xmpp.Module { return new(extension) },
 	})
 }
@@ -78,6 +79,7 @@ func (m *extension) Setup(h xmpp.Host) error {
 	h.IQ(xmpp.IQ{Space: space, Local: "metadata", To: xmpp.ToSelf, Fresh: true, Get: m.metadata, Feature: "-"})
 	h.IQ(xmpp.IQ{Space: space, Local: "prefs", To: xmpp.ToSelf, Fresh: true, Get: m.getPrefs, Set: m.setPrefs, Feature: "-"})
 	h.Disco().Feature(xmpp.ToSelf, space+"#extended")
+	h.Disco().Feature(xmpp.ToSelf, rsm.Space)
 	h.Disco().Feature(xmpp.ToSelf|xmpp.ToHost, idSpace)
 	h.Hooks().Sent.Handle.Add("archive", m.sent)
 	h.Hooks().Received.Handle.Add("archive", m.received)

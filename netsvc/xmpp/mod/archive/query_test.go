@@ -358,13 +358,14 @@ func TestTimesAsShown(t *testing.T) {
 	})
 }
 
-// Section 7.
+// Section 7, and section 4 of XEP-0059.
 func TestFeatures(t *testing.T) {
 	xmpptest.Test(t, capulet(), func(t *testing.T, s *xmpptest.Server) {
 		for _, tc := range []struct {
 			feature string
 			scope   xmpp.Scope
-		}{{"urn:xmpp:mam:2", xmpp.ToSelf}, {"urn:xmpp:mam:2#extended", xmpp.ToSelf}, {"urn:xmpp:sid:0", xmpp.ToSelf | xmpp.ToHost}} {
+		}{{"urn:xmpp:mam:2", xmpp.ToSelf}, {"urn:xmpp:mam:2#extended", xmpp.ToSelf},
+			{"http://jabber.org/protocol/rsm", xmpp.ToSelf}, {"urn:xmpp:sid:0", xmpp.ToSelf | xmpp.ToHost}} {
 			var shown xmpp.Scope
 			for _, f := range s.Disco().Features {
 				if f.Var == tc.feature {
