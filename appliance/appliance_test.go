@@ -544,7 +544,9 @@ func TestNewFails(t *testing.T) {
 	for _, tc := range []struct{ name, conf, want string }{
 		{"several mistakes", "data = 1\n[alpha]\nwrod = 1\n[beta]\nlisten = 'x'", "linnet.toml:1: data: "},
 		{"syntax", "[alpha", "linnet.toml:1: "},
-		{"one address twice", "[alpha]\nlisten='127.0.0.1:5222'\n[beta]\nlisten='127.0.0.1:5222'", "beta greet listens on 127.0.0.1:5222, and so does alpha greet"},
+		{"one address twice", "[alpha]\nlisten='127.0.0.1:5222'\n[beta]\nlisten='127.0.0.1:5222'", "linnet.toml:4: [beta] listen: 127.0.0.1:5222 is taken by listen of [alpha]"},
+		{"one address twice in a list", "[alpha]\nlisten=['127.0.0.1:5222', '127.0.0.1:5222']", "linnet.toml:2: [alpha] listen: 127.0.0.1:5222 is there twice"},
+		{"everything at once", "domains = ['a b']\nadmins = ['example.org']\n[memory]\nlimit = 64", "linnet.toml:2: admins: \"example.org\" is not an address such as alice@example.org\n"},
 		{"two spellings of the domain", "domains = ['a']", "either domain or domains"},
 		{"admin", "admins = ['example.org']", `linnet.toml:1: admins: "example.org" is not an address`},
 	} {
@@ -554,7 +556,7 @@ func TestNewFails(t *testing.T) {
 			if !errors.As(err, &problems) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one about %q", err, tc.want)
 			}
-			if tc.name == "several mistakes" && len(problems) != 3 {
+			if (tc.name == "several mistakes" || tc.name == "everything at once") && len(problems) != 3 {
 				t.Errorf("%d problems: %v", len(problems), problems)
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(n.file), "data")); !os.IsNotExist(err) {

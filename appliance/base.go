@@ -18,6 +18,9 @@ import (
 
 const baseName = "appliance"
 
+// leastMemory is under what no limit makes sense: a number without its unit is taken for bytes.
+const leastMemory = 4 << 20
+
 // base is the appliance as one of its services: the options at the top of the file, those of the log, the
 // memory and the store, and the commands about the program itself.
 type base struct {
@@ -67,7 +70,8 @@ func (b *base) options(h module.Host) {
 	top.Strings(&b.admins, "admins", nil, "addresses that have the role admin beside those who were given it")
 	top.String(&b.data, "data", "", "the directory of everything that is kept; left out, /var/lib/linnet for root and ~/.local/state/linnet for others").NeedsRestart()
 	top.Strings(&b.services, "services", []string{"*"}, "which of the services that a node can be without run, such as [\"turn\"]; \"*\" for those that are switched on by their own options")
-	top.Check(b.check)
+	top.Check(b.checkDomains)
+	top.Check(b.checkAdmins)
 	top.Check(b.checkServices)
 
 	log := h.Section("log").About("The log, which goes to standard error and to a ring in memory (`linnet ctl log show`).")
@@ -75,6 +79,12 @@ func (b *base) options(h module.Host) {
 
 	memory := h.Section("memory").About("How much memory the program keeps within.")
 	memory.Bytes(&b.memory, "limit", 0, "the limit; 0 for what suits the memory of the machine")
+	memory.Check(func() error {
+		if b.memory > 0 && b.memory < leastMemory {
+			return config.Bad("limit", "%s is less than anything needs; write it as in \"64MB\"", config.FormatBytes(b.memory))
+		}
+		return nil
+	})
 
 	st := h.Section("store").About("The files that everything is kept in.")
 	st.Duration(&b.commitEvery, "commit_every", 0, "the least time between two commits, to spare flash; 0 commits at once").
@@ -113,8 +123,8 @@ func (b *base) checkServices() error {
 	return nil
 }
 
-// check brings domains, administrators and the data directory to their canonical forms.
-func (b *base) check() error {
+// checkDomains brings the domains to their canonical form.
+func (b *base) checkDomains() error {
 	if b.domain != "" && len(b.domains) > 0 {
 		return config.Bad("domains", "either domain or domains can be set, not both")
 	}
@@ -135,15 +145,17 @@ func (b *base) check() error {
 		}
 		b.domain = d
 	}
+	return nil
+}
+
+// checkAdmins does so with the administrators.
+func (b *base) checkAdmins() error {
 	for i, text := range b.admins {
 		j, err := jid.Parse(text)
 		if err != nil || !j.IsBare() || j.Local() == "" {
 			return config.Bad("admins", "%q is not an address such as alice@example.org", text)
 		}
 		b.admins[i] = j.String()
-	}
-	if b.data == "" {
-		b.data = DefaultData()
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,6 +62,7 @@ func (a *Appliance) build() (*generation, error) {
 	if problems := settings.Apply(g.declared.Schema, source); len(problems) > 0 {
 		return nil, problems
 	}
+	g.base.data = cmp.Or(g.base.data, DefaultData())
 	for _, s := range g.declared.Services {
 		if m, ok := s.Module.(module.Optional); ok && !(g.base.runs(s.Info.Name) && m.Enabled()) {
 			continue
@@ -85,16 +87,22 @@ func (a *Appliance) build() (*generation, error) {
 // route gives every address its listener. Two listeners on one address are a mistake of the operator.
 func (g *generation) route() config.Problems {
 	g.routes = make(map[string]*module.Listener)
-	owners := make(map[string]string)
 	var problems config.Problems
 	g.eachAddress(func(s *module.Service, l *module.Listener, at address) {
-		if owner, taken := owners[at.key]; taken {
-			problems = append(problems, &config.Problem{Text: fmt.Sprintf("%s listens on %s, and so does %s", s.Info.Name+" "+l.Name, at.addr, owner)})
+		if g.routes[at.key] == nil {
+			g.routes[at.key] = l
 			return
 		}
-		owners[at.key] = s.Info.Name + " " + l.Name
-		g.routes[at.key] = l
+		p := &config.Problem{Section: s.Info.Name, Text: at.addr + " is there twice"}
+		if o := g.declared.Schema.Bound(l.Addrs); o != nil {
+			p.File, p.Line, p.Section, p.Option = o.File, o.Line, o.Section, o.Name
+		}
+		if other := g.declared.Schema.Bound(g.routes[at.key].Addrs); other != nil && g.routes[at.key] != l {
+			p.Text = fmt.Sprintf("%s is taken by %s of [%s]", at.addr, other.Name, other.Section)
+		}
+		problems = append(problems, p)
 	})
+	problems.Sort()
 	return problems
 }
 

@@ -114,7 +114,9 @@ func (a *applying) known(section string, line int) bool {
 		if at := strings.LastIndexByte(section, '.'); at >= 0 {
 			parent, name = section[:at], section[at+1:]
 		}
-		if a.option(parent, name) != nil {
+		if a.schema.IsFamily(parent) {
+			p.Hint = fmt.Sprintf("what follows %s. is a word of small letters, digits and _, a letter first, of which there may be 64", parent)
+		} else if a.option(parent, name) != nil {
 			p.Hint = fmt.Sprintf("%s is an option of %s", name, title(parent))
 		} else if near := config.Nearest(section, a.sections()); near != "" {
 			p.Hint = fmt.Sprintf("did you mean [%s]?", near)

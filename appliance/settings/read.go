@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"linnet/netsvc/config"
 	"linnet/netsvc/wire/toml"
@@ -36,7 +37,7 @@ func Load(path string) (*File, error) {
 
 // Read takes the text of a file apart; name is for messages. The error is a *config.Problem.
 func Read(name, text string) (*File, error) {
-	entries, err := toml.Parse(text)
+	entries, err := toml.Parse(strings.TrimPrefix(text, "\ufeff")) // the mark that some editors begin a file with
 	var mistake *toml.Error
 	if errors.As(err, &mistake) {
 		return nil, &config.Problem{File: name, Line: mistake.Line, Text: mistake.Text}

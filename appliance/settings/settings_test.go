@@ -117,7 +117,9 @@ f.toml:10: [xmpp.ping] interval: 60 is a number, expected a duration in quotes, 
 			want: `f.toml:2: [xmpp.ping.person.ann] level: 10 is out of range: 1 to 9
 f.toml:3: [xmpp.ping.person.ann] levle: no such option; did you mean "level"?
 f.toml:4: [xmpp.ping.persom.ben] no such section; did you mean [xmpp.ping.person.ann]?
-f.toml:6: [xmpp.ping.person.Ben] no such section; did you mean [xmpp.ping.person.ann]?`},
+f.toml:6: [xmpp.ping.person.Ben] no such section; what follows xmpp.ping.person. is a word of small letters, digits and _, a letter first, of which there may be 64`},
+		{name: "mark of an editor", text: "\ufeffdomain = 1",
+			want: "f.toml:1: domain: 1 is a number, expected a text in quotes"},
 		{name: "flags win", text: "domain = 'a'", flags: []string{"domain=b", "c2s.listen=:1,:2", "xmpp.ping.interval=2s"}},
 		{name: "bad flags", flags: []string{"domain", "domian=x", "xmpp.ping.intervall=2s", "xmpp.archive.days=1", "register.burst=many"},
 			want: `"domain" is not section.option=value

@@ -61,6 +61,7 @@ type Option struct {
 	min, max   int64 // for numbers, sizes (bytes) and durations (nanoseconds), inclusive
 	ranged     bool
 	loopback   bool
+	addrs      *[]string // what a list of addresses is bound to
 	assign     func(v any) error
 	show       func() string
 	raw        func() string // of a secret: what show hides, to see a change
@@ -283,7 +284,7 @@ func (s *Section) Strings(p *[]string, name string, def []string, help string) *
 // list means none. A single text stands for a list of one.
 func (s *Section) Addrs(p *[]string, name string, def []string, help string) *Option {
 	*p = slices.Clone(def)
-	o := &Option{Name: name, Kind: KindAddrs, Help: help, show: func() string { return quoteList(*p) }}
+	o := &Option{Name: name, Kind: KindAddrs, Help: help, addrs: p, show: func() string { return quoteList(*p) }}
 	o.assign = func(v any) error {
 		l, err := list(v)
 		if err != nil {

@@ -48,6 +48,19 @@ func (s *Schema) Find(name string) *Section {
 	return nil
 }
 
+// Bound returns the option of the addresses that p holds, nil if there is none: for who has a listener and wants to
+// say where its addresses come from.
+func (s *Schema) Bound(p *[]string) *Option {
+	for _, section := range s.sections {
+		for _, o := range section.options {
+			if o.addrs == p && p != nil {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
 // Sections lists the sections that have options: the top of the file first, then by name.
 func (s *Schema) Sections() []*Section {
 	var list []*Section
