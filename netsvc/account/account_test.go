@@ -206,6 +206,47 @@ func TestPassword(t *testing.T) {
 	check("second", true)
 }
 
+// asked is a context that tells when somebody begins to wait for it.
+type asked struct {
+	context.Context
+	waits chan struct{}
+}
+
+func (c asked) Done() <-chan struct{} {
+	select {
+	case c.waits <- struct{}{}:
+	default:
+	}
+	return c.Context.Done()
+}
+
+// An account that is deleted while the keys of its new password are derived leaves
+// none behind: its number is never swept again.
+func TestPasswordOfADeletedAccount(t *testing.T) {
+	a := open(t)
+	user := create(t, a, "juliet@example.org")
+	a.derive <- struct{}{} // as if another derivation were under way
+	ctx := asked{t.Context(), make(chan struct{}, 1)}
+	done := make(chan error, 1)
+	go func() { done <- a.SetPassword(ctx, user.JID, "r0m30") }()
+	<-ctx.waits
+	if err := a.Delete(t.Context(), user.JID); err != nil {
+		t.Fatal(err)
+	}
+	<-a.derive
+	if err := <-done; !errors.Is(err, ErrNone) {
+		t.Errorf("got %v", err)
+	}
+	if err := a.store.View(func(tx *store.Tx) error {
+		if n := tx.Count(a.tables.keys, nil, nil, 0); n != 0 {
+			t.Errorf("%d keys are left", n)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDirectory(t *testing.T) {
 	a := open(t)
 	d := a.Directory()

@@ -199,6 +199,50 @@ func TestGuardMemoryIsBounded(t *testing.T) {
 	})
 }
 
+// Who has an IPv6 /64 has one address here, and an IPv4 address is the same however
+// it is written.
+func TestGuardKnowsOneCustomer(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, then string
+		refused     bool
+	}{
+		{"the same /64", "2001:db8::1", "2001:db8::ffff:1:2:3", true},
+		{"the next /64", "2001:db8::1", "2001:db8:0:1::1", false},
+		{"IPv4 in IPv6", "192.0.2.1", "::ffff:192.0.2.1", true},
+		{"another zone", "fe80::1%eth0", "fe80::2%eth1", true},
+	} {
+		g := NewGuard(GuardLimits{})
+		for range 5 {
+			g.Failed(netip.MustParseAddr(c.first), juliet)
+		}
+		if v := g.Ask(netip.MustParseAddr(c.then), juliet); v.Refuse != c.refused {
+			t.Errorf("%s: %+v", c.name, v)
+		}
+	}
+}
+
+// A new password ends the waiting of strangers, not of those who guessed.
+func TestGuardForgets(t *testing.T) {
+	g := NewGuard(GuardLimits{})
+	for i := range 20 {
+		g.Failed(addr(i), juliet)
+	}
+	for range 5 {
+		g.Failed(home, juliet)
+	}
+	if v := g.Ask(away, juliet); v.Wait == 0 {
+		t.Fatal("a stranger need not wait")
+	}
+	g.Forget(juliet)
+	if v := g.Ask(away, juliet); v != (Verdict{}) {
+		t.Errorf("a stranger: %+v", v)
+	}
+	if v := g.Ask(home, juliet); !v.Refuse {
+		t.Errorf("who guessed: %+v", v)
+	}
+}
+
 func TestGuardCounts(t *testing.T) {
 	g := NewGuard(GuardLimits{})
 	for range 7 {

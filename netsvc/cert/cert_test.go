@@ -213,6 +213,29 @@ func TestAuthority(t *testing.T) {
 	}
 }
 
+// Who removes the local CA gets new leaves with the new one: those of the old one are
+// trusted by nobody.
+func TestLeafOfAnAuthorityThatIsGone(t *testing.T) {
+	vault := Memory{}
+	options := Options{Domains: []string{"example.org"}, Vault: vault}
+	k, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := k.Current()
+	delete(vault, authorityFile)
+	if k, err = Open(options); err != nil {
+		t.Fatal(err)
+	}
+	now := k.Current()
+	if now.Authority().Fingerprint() == old.Authority().Fingerprint() {
+		t.Fatal("the CA is the same")
+	}
+	if err := now.Leaf("example.org").CheckSignatureFrom(now.Authority().Certificate); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestDirMakesALooseFilePrivate(t *testing.T) {
 	dir := t.TempDir()
 	path := write(t, dir, "a.pem", []byte("x"))

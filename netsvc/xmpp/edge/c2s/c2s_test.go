@@ -317,6 +317,30 @@ func TestOtherElements(t *testing.T) {
 	}
 }
 
+// What a client says of stream management, and how little of it is required.
+func TestEnable(t *testing.T) {
+	const failed = "<failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>"
+	for _, tc := range []struct{ name, say, want string }{
+		{"no resumption", "<enable xmlns='urn:xmpp:sm:3'/>", "<enabled xmlns='urn:xmpp:sm:3'/>"},
+		{"none, in words", "<enable xmlns='urn:xmpp:sm:3' resume='false'/>", "<enabled xmlns='urn:xmpp:sm:3'/>"},
+		{"none, in a digit", "<enable xmlns='urn:xmpp:sm:3' resume='0' max='60'/>", "<enabled xmlns='urn:xmpp:sm:3'/>"},
+		{"resumption", "<enable xmlns='urn:xmpp:sm:3' resume='true'/>", " resume='true' max='600'/>"},
+		{"the other spelling", "<enable xmlns='urn:xmpp:sm:3' resume='1'/>", " resume='true' max='600'/>"},
+		{"for a minute", "<enable xmlns='urn:xmpp:sm:3' resume='true' max='60'/>", " resume='true' max='60'/>"},
+		{"for longer than we like", "<enable xmlns='urn:xmpp:sm:3' resume='true' max='4294967295'/>", " resume='true' max='600'/>"},
+		{"for nobody knows how long", "<enable xmlns='urn:xmpp:sm:3' resume='true' max='-1'/>", " resume='true' max='600'/>"},
+		{"a resumption behind the resource", "<resume xmlns='urn:xmpp:sm:3' previd='x' h='0'/>", failed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			run(t, options(), func(t *testing.T, n *node) {
+				p := n.login("romeo/orchard")
+				p.send(tc.say).expect(tc.want)
+				p.alive()
+			})
+		})
+	}
+}
+
 // A session that was resumed elsewhere does not care what the connection before says.
 func TestResumedElsewhere(t *testing.T) {
 	for _, tc := range []struct{ name, late string }{
