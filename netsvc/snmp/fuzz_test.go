@@ -24,6 +24,8 @@ func testDesk(t testing.TB) *desk {
 	value := int32(1)
 	groups := a.own(nil, nil)
 	groups = append(groups, bigGroup(50)(nil)...)
+	groups = append(groups, mib.Group{Name: "WIDE-MIB", Scalars: []mib.Scalar{{Name: "wide", OID: mib.Enterprise.With(76), Kind: mib.Counter64,
+		Get: func(*mib.Request) mib.Value { return mib.Count64(1 << 40) }}}})
 	groups = append(groups, mib.Group{Name: "SET-MIB", Scalars: []mib.Scalar{{Name: "setValue", OID: mib.Enterprise.With(78), Kind: mib.Integer32,
 		Get: func(*mib.Request) mib.Value { return mib.Int(value) },
 		Set: func(_ *mib.Request, v mib.Value) (mib.Change, mib.Status) {
