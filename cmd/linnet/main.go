@@ -14,6 +14,7 @@ import (
 
 	"linnet/appliance"
 	"linnet/appliance/features"
+	"linnet/netsvc/config"
 )
 
 // Set by the linker: -X main.version=1.2.3 -X main.built=1767225600 (seconds since 1970). Without them the
@@ -33,14 +34,14 @@ const (
 // verbs are the parts of the program, in the order of the help.
 func verbs() []verb {
 	return []verb{
-		{"run", "run the server", run},
-		{"ctl", "control a running server: linnet ctl help", ctl},
-		{"check", "check a configuration and print everything that is wrong with it", check},
-		{"sample", "print a configuration file with every option and its default", sample},
-		{"restore", "put a backup in the place of the data of a server that does not run", restore},
-		{"version", "print the version", printVersion},
-		{"help", "print this", help},
-		{"check-store", "", checkStore}, // started by run, after an unclean stop
+		{"run", "run the server", run, true},
+		{"ctl", "control a running server: linnet ctl help", ctl, true},
+		{"check", "check a configuration and print everything that is wrong with it", check, true},
+		{"sample", "print a configuration file with every option and its default", sample, true},
+		{"restore", "put a backup in the place of the data of a server that does not run", restore, true},
+		{"version", "print the version", printVersion, false},
+		{"help", "print this", help, false},
+		{"check-store", "", checkStore, false}, // started by run, after an unclean stop
 	}
 }
 
@@ -48,6 +49,7 @@ type verb struct {
 	name    string
 	summary string // hidden without one
 	run     func(args []string) int
+	flags   bool // it takes them, -help among them
 }
 
 func main() {
@@ -73,7 +75,15 @@ func main() {
 			os.Exit(v.run(args[1:]))
 		}
 	}
-	fmt.Fprintf(os.Stderr, "linnet: there is no part %q\n\n", args[0])
+	fmt.Fprintf(os.Stderr, "linnet: there is no part %q", args[0])
+	var names []string
+	for _, v := range verbs() {
+		names = append(names, v.name)
+	}
+	if near := config.Nearest(args[0], names); near != "" {
+		fmt.Fprintf(os.Stderr, "; did you mean %q?", near)
+	}
+	fmt.Fprint(os.Stderr, "\n\n")
 	usage(os.Stderr)
 	os.Exit(exitUsage)
 }
@@ -94,7 +104,13 @@ A part explains itself with -help. The first steps:
 `, appliance.DefaultData())
 }
 
-func help([]string) int {
+// help prints what there is, or what one part takes.
+func help(args []string) int {
+	for _, v := range verbs() {
+		if len(args) > 0 && v.name == args[0] && v.flags {
+			return v.run([]string{"-help"})
+		}
+	}
 	usage(os.Stdout)
 	return exitOK
 }

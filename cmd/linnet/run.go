@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -59,22 +60,23 @@ func (n *node) options() appliance.Options {
 
 // parse reads flags and takes no words beside them but n.
 func parse(fs *flag.FlagSet, about string, args []string, words int) (ok bool, code int) {
-	fs.SetOutput(os.Stderr)
-	fs.Usage = func() {
-		fmt.Fprintln(fs.Output(), about)
-		fs.PrintDefaults()
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(args)
+	if err == nil && fs.NArg() != words {
+		err = fmt.Errorf("expected %d words beside the flags, not %d", words, fs.NArg())
 	}
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return false, exitOK
-	case err != nil:
-		return false, exitUsage
-	case fs.NArg() != words:
-		fmt.Fprintf(os.Stderr, "linnet %s: expected %d words beside the flags, not %d\n", fs.Name(), words, fs.NArg())
-		fs.Usage()
-		return false, exitUsage
+	if err == nil {
+		return true, exitOK
 	}
-	return true, exitOK
+	out := os.Stdout // help that was asked for can be piped
+	if code = exitOK; !errors.Is(err, flag.ErrHelp) {
+		out, code = os.Stderr, exitUsage
+		fmt.Fprintf(out, "linnet %s: %v\n", fs.Name(), err)
+	}
+	fmt.Fprintln(out, about)
+	fs.SetOutput(out)
+	fs.PrintDefaults()
+	return false, code
 }
 
 func run(args []string) int {
