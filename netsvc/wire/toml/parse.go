@@ -31,8 +31,10 @@ func (e *Error) Error() string { return "line " + strconv.Itoa(e.Line) + ": " + 
 // maxDepth bounds how deep arrays and inline tables nest.
 const maxDepth = 32
 
-// Parse takes a text apart. The first mistake ends it; the error is an *Error.
+// Parse takes a text apart. The first mistake ends it; the error is an *Error. A byte
+// order mark in front is passed over: some editors write one, and nobody sees it.
 func Parse(text string) ([]Entry, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
 	p := &parser{in: text, line: 1, root: &node{kind: header}}
 	p.table = p.root
 	for {

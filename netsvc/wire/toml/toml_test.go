@@ -59,6 +59,17 @@ y = '''a'b'''
 	}
 }
 
+// Editors of some systems begin a file with a byte order mark.
+func TestByteOrderMark(t *testing.T) {
+	got, err := Parse("\ufeffa = 1\n")
+	if err != nil || len(got) != 1 || got[0].Line != 1 || got[0].Path[0] != "a" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if _, err := Parse("a = 1\n\ufeffb = 2\n"); err == nil {
+		t.Error("one in the midst of the text is accepted")
+	}
+}
+
 func at(list []Entry, i int) any {
 	if i < len(list) {
 		return list[i]
@@ -106,7 +117,7 @@ func TestMistakes(t *testing.T) {
 // FuzzParse: what is accepted, the oracle accepts and reads the same way.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"a = 1", "[a.b]\nc = 'x'", "a = { b = [1, 2.5], c.d = \"\\u00e9\" }", "[[a]]\nb = 1\n[[a]]\n[a.c]",
-		"a = 1979-05-27T07:32:00.5-07:00", "a = 07:32:00", "a = \"\"\"\n\\\n x\"\"\"\"\"", "a.b = 1\na.c = 2", "a = -0x1", "a = +1_0e+2", "\"\" = 1", "a = nan"} {
+		"a = 1979-05-27T07:32:00.5-07:00", "a = 07:32:00", "a = \"\"\"\n\\\n x\"\"\"\"\"", "a.b = 1\na.c = 2", "a = -0x1", "a = +1_0e+2", "\"\" = 1", "a = nan", "\ufeffa = 1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
