@@ -1,8 +1,10 @@
 package agentx
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"strings"
@@ -281,6 +283,39 @@ func TestSession(t *testing.T) {
 			}
 			return
 		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// A mistake in what is shown costs the session and not the program.
+func TestPanic(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	tree := mibtest.Tree(t, mib.Group{Name: "TEST-MIB", Scalars: []mib.Scalar{
+		{Name: "right", OID: registered[0].With(9), Kind: mib.Integer32, Get: func(*mib.Request) mib.Value { return mib.Int(1) }},
+		{Name: "wrong", OID: base.With(1), Kind: mib.Integer32, Get: func(*mib.Request) mib.Value { panic("a mistake") }}}})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		(&session{master: "tcp:" + ln.Addr().String(), tree: tree}).run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-ended
+	}()
+	m := &master{t, ln}
+	for range 2 {
+		c, _ := m.accept()
+		defer c.Close()
+		if _, err := c.Write(ask(binary.BigEndian, typeGet, nil, searchRange{begin: base.With(1, 0)})); err != nil {
+			t.Fatal(err)
+		}
+		if h, _, err := read(c, time.Minute); !errors.Is(err, io.EOF) {
+			t.Errorf("%+v, %v", h, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -74,8 +75,14 @@ func (s *session) run(ctx context.Context) {
 	}
 }
 
-// serve is one connection, from Open to its end.
-func (s *session) serve(ctx context.Context) error {
+// serve is one connection, from Open to its end. A mistake in one of the groups costs the session and not the program.
+func (s *session) serve(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("answer panicked", "cause", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errPanicked
+		}
+	}()
 	c, err := s.dial(ctx)
 	if err != nil {
 		return err
@@ -190,7 +197,10 @@ func (s *session) tell(n *notice.Notification) {
 	})
 }
 
-var errNoMaster = errors.New("there is no master")
+var (
+	errNoMaster = errors.New("there is no master")
+	errPanicked = errors.New("the session ended by a mistake in the program")
+)
 
 // send sends a PDU of ours; the answer comes among the master's PDUs and says nothing we need.
 func (s *session) send(kind byte, payload func([]byte) []byte) error {
