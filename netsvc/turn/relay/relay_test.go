@@ -283,3 +283,25 @@ func TestPorts(t *testing.T) {
 		t.Error("a port that could not be had is taken")
 	}
 }
+
+// Rules that change hold for relays that are open, and for the peer of the packet before.
+func TestRulesChange(t *testing.T) {
+	b := NewBox(NewCounters())
+	r := open(t, b, Spec{Local: here4})
+	to := netip.MustParseAddrPort("8.8.8.8:9")
+	for i, tc := range []struct {
+		rules *peer.Rules
+		may   bool
+	}{
+		{nil, false},
+		{peer.New(peer.Network{}, nil, nil), true},
+		{peer.New(peer.Network{Own: []netip.Addr{to.Addr()}}, nil, nil), false},
+		{peer.New(peer.Network{}, nil, nil), true},
+		{nil, false},
+	} {
+		b.SetRules(tc.rules)
+		if got := r.may(to); got != tc.may {
+			t.Errorf("%d: %v", i, got)
+		}
+	}
+}
