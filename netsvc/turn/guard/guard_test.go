@@ -187,6 +187,7 @@ func keyOf(name string) []byte { return stun.NewLongTermIntegrity(name, realm, "
 func (m *manor) Open(_ *User, ask *Ask, done func(Relay, stun.ErrorCode)) {
 	m.mu.Lock()
 	slow := m.slow
+	m.asked = append(m.asked, *ask)
 	m.mu.Unlock()
 	open := func() {
 		if r, code := m.open(ask); code != 0 {
@@ -205,7 +206,6 @@ func (m *manor) Open(_ *User, ask *Ask, done func(Relay, stun.ErrorCode)) {
 func (m *manor) open(ask *Ask) (*relay, stun.ErrorCode) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.asked = append(m.asked, *ask)
 	if m.refuse != 0 {
 		return nil, m.refuse
 	}
@@ -230,7 +230,7 @@ type stage struct {
 
 func newStage(t *testing.T) *stage {
 	s := &stage{t: t, wire: &wire{newPipe(), newPipe()}, house: &manor{gone: map[string]bool{}}, count: NewCounters(), nonce: map[netip.AddrPort][]byte{}}
-	s.guard = New(s.wire, Options{House: s.house, Nonces: NewNonces(), Limiter: NewLimiter(20, 1<<17), Count: s.count, MaxCall: 24 * time.Hour, Permissions: 4, Channels: 3})
+	s.guard = New(s.wire, Options{House: s.house, Nonces: NewNonces(), Limiter: apart(20, 1<<17, romeo.Addr().String(), juliet.Addr().String()), Count: s.count, MaxCall: 24 * time.Hour, Permissions: 4, Channels: 3})
 	done := make(chan struct{})
 	go func() { s.guard.Serve(); close(done) }()
 	t.Cleanup(func() { s.guard.Close(); <-done })

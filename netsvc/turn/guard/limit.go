@@ -17,13 +17,7 @@ type Limiter struct {
 	per     float64 // answers a second for one customer
 	bytes   float64 // bytes a second in all
 	all     bucket
-	sources [1024]source
-}
-
-// source is one place of the table: a customer, by hash.
-type source struct {
-	who uint64
-	bucket
+	sources [1024]bucket // by hash. Customers of one place share it: a flood from many addresses slows those beside it, and takes no memory
 }
 
 type bucket struct {
@@ -46,24 +40,24 @@ func (k *bucket) take(n, rate, burst, now float64) bool {
 func NewLimiter(per, bytes int) *Limiter {
 	l := &Limiter{seed: maphash.MakeSeed(), start: time.Now(), per: float64(per), bytes: float64(bytes)}
 	l.all.have = l.bytes
+	for i := range l.sources {
+		l.sources[i].have = l.per
+	}
 	return l
 }
 
 // Allow reports whether an answer of n bytes may go to a stranger, and counts it.
 func (l *Limiter) Allow(to netip.Addr, n int) bool {
-	who := maphash.Comparable(l.seed, customer(to))
+	s := l.source(to)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Since(l.start).Seconds()
-	s := &l.sources[who%uint64(len(l.sources))]
-	if s.who != who {
-		// A place is given up once its bucket is full again. Until then both share it: a flood from many addresses
-		// slows those who happen to stand beside it, and takes no memory.
-		if s.have+(now-s.at)*l.per >= l.per || s.who == 0 {
-			*s = source{who: who, bucket: bucket{have: l.per, at: now}}
-		}
-	}
 	return s.take(1, l.per, l.per, now) && l.all.take(float64(n), l.bytes, l.bytes, now)
+}
+
+// source is the bucket of an address.
+func (l *Limiter) source(a netip.Addr) *bucket {
+	return &l.sources[maphash.Comparable(l.seed, customer(a))%uint64(len(l.sources))]
 }
 
 // customer is what one customer has at least: an IPv4 address or an IPv6 /56.

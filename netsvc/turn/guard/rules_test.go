@@ -324,12 +324,14 @@ func TestSlowHouse(t *testing.T) {
 		// One that is cut before it has begun does not live.
 		tybalt := netip.MustParseAddrPort("192.0.2.77:7")
 		s.say(tybalt, s.signed(tybalt, "romeo", stun.MethodAllocate, udp).Raw)
-		time.Sleep(time.Second - 1)
-		time.Sleep(1)
-		synctest.Wait()
 		s.house.asked[len(s.house.asked)-1].Cut()
+		time.Sleep(time.Second)
 		synctest.Wait()
-		<-s.house.relays[2].gone
+		select {
+		case <-s.house.relays[2].gone:
+		default:
+			t.Error("it lives")
+		}
 		s.wire.out.take()
 		s.say(tybalt, s.signed(tybalt, "romeo", stun.MethodAllocate, udp).Raw)
 		s.guard.Close()
@@ -622,9 +624,22 @@ func TestStrangersAreLimited(t *testing.T) {
 	})
 }
 
+// apart makes a limiter in which those addresses do not happen to share a place.
+func apart(per, bytes int, addrs ...string) *Limiter {
+	for {
+		l, places := NewLimiter(per, bytes), map[*bucket]bool{}
+		for _, a := range addrs {
+			places[l.source(netip.MustParseAddr(a))] = true
+		}
+		if len(places) == len(addrs) {
+			return l
+		}
+	}
+}
+
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := NewLimiter(20, 1000)
+		l := apart(20, 1000, "192.0.2.1", "2001:db8:0:1::1", "2001:db8:0:100::1", "192.0.2.3")
 		allowed := func(a string, n int) (count int) {
 			for range 100 {
 				if l.Allow(netip.MustParseAddr(a), n) {
@@ -701,7 +716,7 @@ func TestDropped(t *testing.T) {
 				relay := s.allocate(romeo, "romeo")
 				want(t, s.ask(romeo, s.signed(romeo, "romeo", stun.MethodChannelBind, channelNumber(0x4001), peer(peerA))), 0, "romeo")
 				for _, from := range []netip.AddrPort{romeo, juliet} {
-					before := s.count.Malformed.Value()
+					before, stray := s.count.Malformed.Value(), s.count.Stray.Value()
 					if answers := s.say(from, tc.b); len(answers) > 0 {
 						t.Errorf("answered with %x", answers)
 					}
@@ -710,6 +725,9 @@ func TestDropped(t *testing.T) {
 					}
 					if from == romeo && (s.count.Malformed.Value() > before) != tc.malformed {
 						t.Errorf("malformed counted: %v", !tc.malformed)
+					}
+					if alone := tc.name == "channel of nobody" || tc.name == "no permission"; from == romeo && (s.count.Stray.Value() > stray) != alone {
+						t.Errorf("stray counted: %v", !alone)
 					}
 				}
 				s.say(romeo, channelData(0x4001, "alive"))
