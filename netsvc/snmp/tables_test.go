@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"linnet/netsvc/snmp/mib"
 	"linnet/netsvc/snmp/mib/mibtest"
 )
 
@@ -66,5 +67,18 @@ func TestTables(t *testing.T) {
 	}
 	if want := []string{"sysContact", "sysName", "sysLocation", "snmpEnableAuthenTraps", "snmpSetSerialNo"}; !slices.Equal(writable, want) {
 		t.Errorf("writable are %q, want %q", writable, want)
+	}
+}
+
+// The longest prefix decides, and of two that are the same the one that hides.
+func TestView(t *testing.T) {
+	v := newView([]mib.OID{{1, 3, 6}, {1, 3, 6, 1, 4}, {1, 3, 7}}, []mib.OID{{1, 3, 6, 1}, {1, 3, 7}})
+	for text, want := range map[string][2]bool{ // is in it; something below may be judged otherwise
+		"1.3": {false, true}, "1.3.6": {true, true}, "1.3.6.2": {true, false}, "1.3.6.1": {false, true}, "1.3.6.1.5": {false, false},
+		"1.3.6.1.4.1": {true, false}, "1.3.7": {false, false}, "1.3.7.1": {false, false}, "2.1": {false, false},
+	} {
+		if oid := mib.MustParseOID(text); v.Contains(oid) != want[0] || v.Mixed(oid) != want[1] {
+			t.Errorf("%s: %v, mixed %v", oid, v.Contains(oid), v.Mixed(oid))
+		}
 	}
 }

@@ -26,8 +26,15 @@ type receiver struct {
 	sender *usm.User   // with keys of the sender's
 	deaf   int         // informs that are not answered
 	moving atomic.Bool // each message meets another start
+	forged atomic.Int32
 	got    chan told
 }
+
+// What somebody without a key says in the manager's name.
+const (
+	forgedAnswer = 1 + iota
+	forgedClock
+)
 
 type told struct {
 	version int32
@@ -89,6 +96,10 @@ func (r *receiver) answer(packet []byte) []byte {
 		return report(&s, 5)
 	}
 	s.user = user
+	if r.forged.Load() == forgedClock {
+		s.boots += 7
+		return report(&s, uint32(counters[notInWindow].id))
+	}
 	if m.flags&flagReportable != 0 && (m.boots != r.engine.boots || m.time+window < s.time || m.time > s.time+window) {
 		s.flags = flagAuth
 		return report(&s, 2)
@@ -103,6 +114,9 @@ func (r *receiver) answer(packet []byte) []byte {
 		return nil
 	}
 	s.flags = m.flags & levelMask
+	if r.forged.Load() == forgedAnswer {
+		s.flags = 0
+	}
 	return r.take(&m, func(w *writer) []byte { return w.seal(&s) })
 }
 
@@ -258,8 +272,35 @@ func TestInformIsNotLostToTheClock(t *testing.T) {
 		s.agent.standard("warmStart", warmStart)
 		idle(t, s)
 	}
-	if s.agent.lost.Load() != 0 || s.agent.sent.Load() != 3 {
+	// What was learned goes on by itself.
+	one.remote.time -= 2 * window
+	one.remote.at = one.remote.at.Add(-2 * window * time.Second)
+	learned := one.remote.at
+	s.agent.standard("warmStart", warmStart)
+	idle(t, s)
+	if one.remote.at != learned {
+		t.Error("the manager was asked for its clock again")
+	}
+	if s.agent.lost.Load() != 0 || s.agent.sent.Load() != 4 {
 		t.Errorf("%d lost, %d sent", s.agent.lost.Load(), s.agent.sent.Load())
+	}
+}
+
+// Who has no key confirms nothing and sets no clock.
+func TestForgedAnswers(t *testing.T) {
+	r := listen(t)
+	s := tell(t, r, map[string]string{"snmp.target.nms/user": "noc", "snmp.target.nms/inform": "true", "snmp.target.nms/timeout": "100ms", "snmp.target.nms/retries": "50"})
+	r.next()
+	idle(t, s)
+	one := s.agent.access.Load().targets[0]
+	one.retries = 0
+	for n, kind := range []int32{forgedAnswer, forgedClock} {
+		r.forged.Store(kind)
+		s.agent.standard("warmStart", warmStart)
+		idle(t, s)
+		if s.agent.lost.Load() != uint32(n+1) || s.agent.sent.Load() != 1 || one.remote.boots != r.engine.boots {
+			t.Errorf("%d lost, %d sent, boots %d", s.agent.lost.Load(), s.agent.sent.Load(), one.remote.boots)
+		}
 	}
 }
 
