@@ -74,6 +74,9 @@ func (b *base) status(context.Context, *command.Call) (*command.Result, error) {
 	r.Add("domains", "domains", command.Lines, b.g.site.Domains...)
 	r.Set("data", "data", b.data)
 	r.Set("config", "configuration", cmp.Or(b.a.opts.Config, "none"))
+	if note := b.a.clockNote(); note != "" {
+		r.Set("clock", "clock", note)
+	}
 	r.Set("pressure", "memory is", b.a.guard.Pressure().String())
 	health := "good"
 	if err := b.a.store.Health(); err != nil {

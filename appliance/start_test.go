@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"linnet/appliance/firstboot"
+	"linnet/netsvc/command"
 	"linnet/netsvc/module"
 	"linnet/store"
 	"linnet/store/table"
@@ -137,5 +138,33 @@ func TestHangupWaits(t *testing.T) {
 	<-done
 	if got := greeting(t, n.addr("alpha greet")); got != "two from alpha" {
 		t.Errorf("afterwards greeted with %q", got)
+	}
+}
+
+// While the clock is unset much of what an operator expects does not happen.
+func TestClockUnset(t *testing.T) {
+	for _, built := range []time.Time{{}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)} {
+		var out bytes.Buffer
+		a, err := New(Options{Data: t.TempDir(), Set: []string{"domain=example.org"}, Services: []module.Info{greeterInfo("alpha")}, Out: &out, Built: built})
+		if err == nil {
+			err = a.Start(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := a.Commands().Run(t.Context(), command.Caller{Name: "test", Role: command.Admin, Local: true, Via: "test"}, "status", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unset := built.After(time.Now())
+		if told := strings.Contains(line(out.String(), "note"), "the clock is not set"); told != unset {
+			t.Errorf("built %v: it says %s", built, out.String())
+		}
+		if told := strings.Contains(string(status.AppendTable(nil, "", "")), "is not set"); told != unset {
+			t.Errorf("built %v: the status is %s", built, status.AppendTable(nil, "", ""))
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"linnet/appliance/firstboot"
 	"linnet/netsvc/account"
 	"linnet/netsvc/cert"
 	"linnet/netsvc/module"
+	"linnet/netsvc/wire/stamp"
 )
 
 // newWelcome gathers what a start has to say, and makes the first administrator where there is none.
@@ -28,9 +30,13 @@ func (a *Appliance) newWelcome(ctx context.Context, g *generation) (firstboot.We
 		}
 		w.Addresses = append(w.Addresses, firstboot.Address{Name: name, Addr: bound.Addr.String(), Security: string(bound.Security)})
 	}
+	if note := a.clockNote(); note != "" {
+		w.Warnings = append(w.Warnings, "the clock "+note)
+		a.log.Warn("the clock " + note)
+	}
 	if g.has("cert") {
 		set := cert.Of(b.host).Current()
-		w.Warnings = set.Warnings()
+		w.Warnings = append(w.Warnings, set.Warnings()...)
 		if authority := set.Authority(); authority != nil {
 			w.Fingerprint, w.Authority = authority.Fingerprint(), filepath.Join(b.data, cert.AuthorityFile)
 		}
@@ -46,6 +52,15 @@ func (a *Appliance) newWelcome(ctx context.Context, g *generation) (firstboot.We
 	}
 	w.Message = a.firstMessage(g, &w)
 	return w, nil
+}
+
+// clockNote says what is the matter with the clock of the machine, "" when it is set.
+func (a *Appliance) clockNote() string {
+	if stamp.IsSet(time.Now(), a.opts.Built) {
+		return ""
+	}
+	return "is not set, it is before " + a.opts.Built.UTC().Format(time.DateOnly) +
+		" when this program was built: until it is, nothing expires, and clients get no credentials for calls"
 }
 
 // firstMessage is a command that sends a message from the first administrator to himself with go-sendxmpp,
