@@ -198,6 +198,21 @@ func TestLargeRequestsAreNotKept(t *testing.T) {
 	}
 }
 
+// What stood in a request that was answered is not shown with a later one.
+func TestAnsweredRequestIsForgotten(t *testing.T) {
+	enact(t, func(t *testing.T, s scene) {
+		const request = `<presence from='romeo@example.net' to='juliet@example.com' type='subscribe'><status>%s</status></presence>`
+		s.net.Send(fmt.Sprintf(request, "It is I"))
+		s.send(true, "subscribed")
+		s.send(true, "unsubscribed")
+		s.net.Send(fmt.Sprintf(request, strings.Repeat("x", 4096))) // is not kept
+		s.juliet.Skip()
+		chamber := s.Login("juliet@example.com/chamber")
+		chamber.Send(`<presence/>`)
+		chamber.Expect(`<presence from='romeo@example.net' to='juliet@example.com' type='subscribe'/>`)
+	})
+}
+
 func TestTooManyRequests(t *testing.T) {
 	xmpptest.Test(t, xmpptest.Options{Values: map[string]string{"xmpp.roster/requests": "2"}}, func(t *testing.T, s *xmpptest.Server) {
 		s.Register("juliet@example.com")
