@@ -275,6 +275,11 @@ func TestProbeOfAClient(t *testing.T) {
 		s.net.Expect(`<presence type='probe' from='juliet@example.com/balcony' to='romeo@example.net'/>`)
 		mercutio.Nothing()
 		juliet.Nothing()
+		juliet.Send(`<presence/>`)
+		juliet.Skip()
+		juliet.Send(`<presence type='probe' to='juliet@example.com'/>`) // one's own presence is no secret
+		juliet.Expect(`<presence from='juliet@example.com/balcony'/>`)
+		juliet.Nothing()
 	})
 }
 
