@@ -160,8 +160,17 @@ func TestInterfaceNumbers(t *testing.T) {
 	if n := names(); n["eth1"] != "3" || n["usb0"] != "" {
 		t.Errorf("%v", n)
 	}
-	a.Machine.Set("sys/class/net/eth0/operstate", "down\n")
+	// A driver was loaded again: the number is that of the name, and the counters are others.
+	if v := mibtest.Get(t, a.Tree(), "1.3.6.1.2.1.31.1.1.1.19.2"); v.Uint() != 0 {
+		t.Errorf("ifCounterDiscontinuityTime of eth0 is %s", v)
+	}
+	a.Machine.Set("sys/class/net/eth0/ifindex", "33\n")
 	tree := a.Tree()
+	if v := mibtest.Get(t, tree, "1.3.6.1.2.1.31.1.1.1.19.2"); v.Uint() == 0 {
+		t.Error("ifCounterDiscontinuityTime does not tell of the new counters")
+	}
+	a.Machine.Set("sys/class/net/eth0/operstate", "down\n")
+	tree = a.Tree()
 	if v := mibtest.Get(t, tree, "1.3.6.1.2.1.2.2.1.8.2"); v.Int() != 2 {
 		t.Errorf("ifOperStatus is %s", v)
 	}
