@@ -26,18 +26,29 @@ func FindConfig() string {
 }
 
 // FindData returns the data directory that a configuration file names, otherwise DefaultData. It is for the
-// programs beside the server: a file with mistakes in it is as good as one that says nothing.
-func FindData(configFile string) string {
-	if configFile != "" {
-		if f, err := settings.Load(configFile); err == nil {
-			for _, e := range f.Entries {
-				if text, ok := e.Value.(string); ok && len(e.Path) == 1 && e.Path[0] == "data" && text != "" {
-					return text
-				}
-			}
+// programs beside the server, which must not take another server's data for those of a file they cannot read; what
+// else is wrong in it is not theirs.
+func FindData(configFile string) (string, error) {
+	if configFile == "" {
+		return DefaultData(), nil
+	}
+	f, err := settings.Load(configFile)
+	if err != nil {
+		return "", fmt.Errorf("%w; name the data directory with -data", err)
+	}
+	for _, e := range f.Entries {
+		if len(e.Path) != 1 || e.Path[0] != "data" {
+			continue
+		}
+		text, ok := e.Value.(string)
+		if !ok {
+			return "", fmt.Errorf("%s:%d: data is no text; name the data directory with -data", configFile, e.Line)
+		}
+		if text != "" {
+			return text, nil
 		}
 	}
-	return DefaultData()
+	return DefaultData(), nil
 }
 
 // Sample returns the sample configuration of all registered services.

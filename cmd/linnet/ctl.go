@@ -32,7 +32,10 @@ func ctl(args []string) int {
 		if configFile == "" {
 			configFile = appliance.FindConfig()
 		}
-		data = appliance.FindData(configFile)
+		if data, err = appliance.FindData(configFile); err != nil {
+			fmt.Fprintln(os.Stderr, "linnet ctl:", err)
+			return control.ExitUsage
+		}
 	}
 	if len(rest) == 0 {
 		fmt.Fprintf(os.Stderr, ctlHelp, data)

@@ -63,6 +63,7 @@ func write(t *testing.T, name, text string) string {
 
 func TestParts(t *testing.T) {
 	bad := write(t, "bad.toml", "[c2s]\nlistne = []\n[nothing]\n")
+	torn, number := write(t, "torn.toml", "[c2s\n"), write(t, "number.toml", "\ndata = 1\n")
 	good := write(t, "good.toml", "domain = 'example.org'\n[c2s]\nlisten = []\n")
 	for _, tc := range []struct {
 		name string
@@ -93,6 +94,12 @@ func TestParts(t *testing.T) {
 		{"ctl help flag", "ctl -h", 0, "-watch 2s", ""},
 		{"ctl without server", "ctl -data /nonexistent status", 3, "", "linnet does not run with the data directory /nonexistent"},
 		{"ctl with a bad flag", "ctl -dta x status", 2, "", "did you mean -data?"},
+		{"ctl with a configuration that is not there", "ctl -config /nonexistent status", 2, "", "name the data directory with -data"},
+		{"ctl with a configuration that cannot be read", "ctl -config " + torn + " status", 2, "", torn + ":1: "},
+		{"ctl with data that are none", "ctl -config " + number + " status", 2, "", number + ":2: data is no text"},
+		{"ctl with a configuration of mistakes", "ctl -config " + bad + " status", 3, "", "linnet does not run"},
+		{"restore with a configuration that is not there", "restore -config /nonexistent x", 2, "", "name the data directory with -data"},
+		{"restore with options", "restore -set data=x y", 2, "", "flag provided but not defined: -set"},
 		{"restore of nothing", "restore", 2, "", "expected 1 words"},
 		{"restore of a missing file", "restore -data " + t.TempDir() + " /nonexistent", 1, "", "no such file"},
 	} {

@@ -36,9 +36,15 @@ func (l *list) Set(text string) error {
 	return nil
 }
 
-func (n *node) flags(fs *flag.FlagSet) {
+// place are the flags that say whose data are meant.
+func (n *node) place(fs *flag.FlagSet) {
 	fs.StringVar(&n.config, "config", "", "the configuration `file` (default "+appliance.DefaultConfig+" if it is there and -data is not given)")
 	fs.StringVar(&n.data, "data", "", "the `directory` of everything that is kept (default "+appliance.DefaultData()+")")
+}
+
+// flags are those of place and all that decide how the node runs.
+func (n *node) flags(fs *flag.FlagSet) {
+	n.place(fs)
 	fs.Func("domain", "the `domain` that is served, short for -set domain=…", func(text string) error {
 		return n.set.Set("domain=" + text)
 	})
@@ -198,15 +204,18 @@ func sample(args []string) int {
 func restore(args []string) int {
 	var n node
 	fs := flag.NewFlagSet("restore", flag.ContinueOnError)
-	n.flags(fs)
+	n.place(fs)
 	if ok, code := parse(fs, "usage: linnet restore [flags] FILE\n\nPut FILE, written by `linnet ctl backup`, in the place of the data of a server that does not run.\nWhat was there is set aside.\n", args, 1); !ok {
 		return code
 	}
 	syscall.Umask(0o077)
-	o := n.options()
 	dir := n.data
 	if dir == "" {
-		dir = appliance.FindData(o.Config)
+		var err error
+		if dir, err = appliance.FindData(n.options().Config); err != nil {
+			fmt.Fprintln(os.Stderr, "linnet restore:", err)
+			return exitUsage
+		}
 	}
 	if err := appliance.Restore(dir, fs.Arg(0)); err != nil {
 		return complain("restore", err)
