@@ -40,6 +40,7 @@
 // limit of size and spends a quarter of its time on OIDs as texts; its sender of traps would cost 45 KB of flash.
 //
 // Specifications: RFC 3411 to 3418, RFC 3584, RFC 7860, RFC 3826; RFC 1157 and RFC 1901 for the older versions.
-// Deviations: a user is not served below his level even where VACM could grant it; the default context is
-// the only one; proxying, GETBULK over version 1 and traps of version 1 do not exist.
+// Deviations: a user is not served below his level even where VACM could grant it; a target is told everything, whatever
+// its user may ask for, and the tables of VACM say so; the default context is the only one; proxying, GETBULK over
+// version 1 and traps of version 1 do not exist.
 package snmp

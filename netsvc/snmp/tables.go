@@ -119,7 +119,7 @@ func (s *service) groupTable(t *mib.Snapshot) {
 func (s *service) accessTable(t *mib.Snapshot) {
 	row := func(group string, model uint32, flags byte, read, write string) {
 		index := append(mib.OID{}.AppendText(group, false), 0, model, uint32(level(flags).Int()))
-		t.Row(index, mib.Int(1), mib.Text(read), mib.Text(write), mib.Text(read), kept, active)
+		t.Row(index, mib.Int(1), mib.Text(read), mib.Text(write), mib.Text(viewAll), kept, active)
 	}
 	for _, u := range s.options.users {
 		write := ""

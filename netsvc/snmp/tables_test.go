@@ -47,6 +47,7 @@ func TestTables(t *testing.T) {
 		"1.3.6.1.6.3.12.1.3.1.5.110.109.115":                     "3",
 		"1.3.6.1.6.3.12.1.3.1.2.111.108.100":                     "1",
 		"1.3.6.1.6.3.16.1.4.1.6.6.119.114.105.116.101.114.0.3.3": `"standard"`,
+		"1.3.6.1.6.3.16.1.4.1.7.6.119.114.105.116.101.114.0.3.3": `"all"`, // of notifications nothing is hidden
 	} {
 		if got := mibtest.Get(t, a.tree.Load(), oid).String(); got != want {
 			t.Errorf("%s: %s, want %s", oid, got, want)
