@@ -633,6 +633,73 @@ func TestLeasesNearLimit(t *testing.T) {
 
 // However many flows there are, no limit is passed, and what flowed is what is
 // counted.
+// A fast flow does not take all that is left into its lease.
+func TestLeaseLeavesRoom(t *testing.T) {
+	o := unlimited()
+	o.User = 16 << 20
+	l := newLedger(t, o)
+	a := open(t, l, flow("romeo@montague.lit/a", "x@elsewhere.lit"))
+	drain(a, Forward, 2<<20)
+	b := open(t, l, flow("romeo@montague.lit/b", "x@elsewhere.lit"))
+	got, _ := drain(b, Forward, 1<<40)
+	rest, err := drain(a, Forward, 1<<40)
+	if err == nil || got < 4<<20 || got+rest != 14<<20 {
+		t.Errorf("the flows got %d and %d of 14 MB, %v", got, rest, err)
+	}
+}
+
+// What other machines of the store have used counts for the limit of all, and for no other.
+func TestOtherBoxes(t *testing.T) {
+	l := New()
+	l.Use(unlimited())
+	if err := l.Start(t.Context(), storetest.Open(t, l.Tables()...), nil, "other", lookup); err != nil {
+		t.Fatal(err)
+	}
+	a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+	drain(a, Forward, 2<<20)
+	a.Close("done")
+	settled(l)
+	o := unlimited()
+	o.Box, o.All = 5<<20, 3<<20
+	l = begin(t, storetest.Reopen(t, l.store), o)
+	n, err := drain(open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b")), Forward, 1<<30)
+	var lim *Limit
+	if n != 1<<20 || !errors.As(err, &lim) || lim.Scope != All {
+		t.Errorf("%d bytes, then %v", n, err)
+	}
+	if box, all, err := l.BoxUse(l.Month()); err != nil || box.Out != 0 || all.Out != 2<<20 {
+		t.Errorf("box %+v, all %+v, %v", box, all, err)
+	}
+}
+
+// What is given back after the end of the month is not taken from the next one.
+func TestReturnAfterMonth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t, unlimited())
+		a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+		month := l.Month()
+		n, err := a.Draw(t.Context(), Forward, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(32 * 24 * time.Hour)
+		for a.month == month { // until the leases of the old one are used up
+			if _, err := a.Draw(t.Context(), Forward, 1<<30); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.Return(Forward, 8*n)
+		a.Close("done")
+		settled(l)
+		if got := used(t, l, "romeo@montague.lit"); got != [2]int64{} {
+			t.Errorf("used %v", got)
+		}
+		if before, err := l.UseOf(subject("romeo@montague.lit"), month); err != nil || before.Out < n {
+			t.Errorf("used before %+v, %v", before, err)
+		}
+	})
+}
+
 func TestLimitsAreNotPassed(t *testing.T) {
 	o := unlimited()
 	o.User, o.Domain, o.Box = 7<<20, 10<<20, 12<<20
@@ -694,6 +761,37 @@ func TestStoreFails(t *testing.T) {
 	}
 	if _, err := l.Open(t.Context(), flow("romeo@montague.lit/a", "juliet@capulet.lit/b")); err == nil {
 		t.Error("a flow was opened without a store")
+	}
+}
+
+// A lease that could not be written is not given, whoever hears of it last; the next one is asked for anew.
+func TestLeaseNotWritten(t *testing.T) {
+	l := newLedger(t, unlimited())
+	a := open(t, l, flow("romeo@montague.lit/a", "juliet@capulet.lit/b"))
+	full, ask := errors.New("the disk is full"), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		l.lend(a, 1000)
+		a.asked = 1000
+		a.renewal++
+	}
+	ask()
+	l.granted(a, a.renewal-1, full) // of a month before
+	if _, leased := l.now(); leased != minLease+1000 {
+		t.Errorf("%d bytes count as given", leased)
+	}
+	l.granted(a, a.renewal, full)
+	if _, leased := l.now(); leased != minLease {
+		t.Errorf("%d bytes count as given", leased)
+	}
+	n, err := drain(a, Forward, 2<<20)
+	if n != minLease || err != full {
+		t.Errorf("%d bytes, then %v", n, err)
+	}
+	if _, err := drain(a, Forward, 2<<20); err != nil {
+		t.Error(err)
 	}
 }
 
