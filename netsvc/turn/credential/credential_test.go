@@ -139,8 +139,12 @@ func TestKeeper(t *testing.T) {
 	if !known(first) {
 		t.Error("not known after a restart")
 	}
+	now := time.Now()
 	if err := k.Rotate(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
+	}
+	if n, _ := Parse(first.Name); k.Find(n.Secret).Until.Before(now.Add(time.Hour)) || k.Find(n.Secret).Until.After(time.Now().Add(time.Hour)) {
+		t.Error("a secret is kept for another time")
 	}
 	second := issue()
 	if !known(first) || !known(second) {
