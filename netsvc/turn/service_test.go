@@ -399,6 +399,49 @@ func TestBytes(t *testing.T) {
 	}
 }
 
+// What is faster than it may be loses packets, for one user and for all together.
+func TestRates(t *testing.T) {
+	for _, option := range []string{"turn/user_rate", "turn/rate"} {
+		t.Run(option, func(t *testing.T) {
+			p := start(t, map[string]string{option: "20KB"})
+			a, b := allocate(t, p.udpClient(p.user("romeo"))), allocate(t, p.udpClient(p.user("juliet")))
+			meet(t, a, b)
+			talk(t, a, b, "hello")
+			for i := 0; p.running.Metric("turnLost") == 0; i++ {
+				if i == 6000 {
+					t.Fatal("nothing is lost")
+				}
+				a.WriteTo(make([]byte, 1200), b.LocalAddr())
+				time.Sleep(time.Millisecond)
+			}
+		})
+	}
+}
+
+// Before the clock is set there are no credentials, nor is one believed that seems good; a question for an address is
+// answered.
+func TestUnsetClock(t *testing.T) {
+	p := startAt(t, moduletest.Options{Values: options(nil), Built: time.Now().Add(24 * time.Hour)}, nil)
+	for _, s := range offer.Of(p.node.host).List() {
+		if s.Type != "stun" || s.Issue != nil {
+			t.Errorf("%v is offered", s.Place)
+		}
+	}
+	k := p.udpClient(p.user("romeo"))
+	if _, err := k.SendBindingRequest(); err != nil {
+		t.Error(err)
+	}
+	if got := refused(t, k); got != "401" {
+		t.Errorf("refused with %q", got)
+	}
+	if _, err := p.node.server.issue(1); err != offer.ErrNotNow {
+		t.Error(err)
+	}
+	if _, err := p.running.Run("turn secret rotate", nil); err == nil {
+		t.Error("the secret is replaced, for a time that nobody knows")
+	}
+}
+
 func TestBucket(t *testing.T) {
 	var k bucket
 	sent := 0
@@ -499,7 +542,7 @@ func TestRouterIsNoPeer(t *testing.T) {
 func TestAddressChanges(t *testing.T) {
 	var now atomic.Pointer[netip.Addr]
 	now.Store(new(netip.Addr))
-	p := startAt(t, map[string]string{"turn/relay_addresses": ""}, func(network, _ string) netip.Addr {
+	p := startAt(t, moduletest.Options{Values: options(map[string]string{"turn/relay_addresses": ""})}, func(network, _ string) netip.Addr {
 		if network == "udp4" {
 			return *now.Load()
 		}

@@ -87,15 +87,14 @@ type place struct {
 
 func start(t *testing.T, values map[string]string) *place {
 	t.Helper()
-	return startAt(t, values, nil)
+	return startAt(t, moduletest.Options{Values: options(values)}, nil)
 }
 
 // startAt is start where outward says which way leads to the internet.
-func startAt(t *testing.T, values map[string]string, outward func(network, to string) netip.Addr) *place {
+func startAt(t *testing.T, o moduletest.Options, outward func(network, to string) netip.Addr) *place {
 	t.Helper()
-	all := options(values)
 	p := &place{t: t}
-	p.running = moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { p.node = &node{outward: outward}; return p.node }}, moduletest.Options{Values: all})
+	p.running = moduletest.Start(t, module.Info{Name: "node", New: func() module.Module { p.node = &node{outward: outward}; return p.node }}, o)
 	t.Cleanup(func() { // before the service is stopped, as the appliance does it
 		for _, c := range p.closers {
 			c()
