@@ -171,3 +171,26 @@ func TestSetThatFails(t *testing.T) {
 		}
 	}
 }
+
+// What cannot be confirmed is not done (RFC 3416 section 4.2.5).
+func TestSetTooBig(t *testing.T) {
+	d := testDesk(t)
+	value := mib.Enterprise.With(78, 0)
+	one := appendBind(nil, value, mib.Int(5))
+	for n := (maxMessage - headroom) / len(one); ; n++ {
+		packet := request(d, version3, "priv", true, tagSet, bytes.Repeat(one, n))
+		if len(packet) > maxMessage {
+			t.Fatal("no SET that fits has an answer that does not")
+		}
+		m := response(t, d, d.answer(packet, someone))
+		got := d.agent.access.Load().tree.Get(&mib.Request{}, value).Int()
+		if m.pdu.a == int32(mib.NoError) && got == 5 {
+			d = testDesk(t)
+			continue
+		}
+		if m.pdu.a != int32(mib.TooBig) || len(m.pdu.binds) != 0 || got != 1 {
+			t.Errorf("%d times: error %d with %d bytes, the value is %d", n, m.pdu.a, len(m.pdu.binds), got)
+		}
+		return
+	}
+}

@@ -35,7 +35,11 @@ func (d *desk) serve(m *message, who *principal, room int) (writer, result) {
 		case tagGetBulk:
 			w.end, res = d.bulk(who.tree, &m.pdu, room)
 		case tagSet:
-			res = d.set(who, m.pdu.binds)
+			if len(m.pdu.binds) > room {
+				res = failed(mib.TooBig, 0) // what cannot be confirmed is not done
+			} else {
+				res = d.set(who, m.pdu.binds)
+			}
 		}
 	}
 	if res.malformed || res.status == mib.NoError && m.pdu.tag != tagSet {
