@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -465,6 +466,22 @@ func (echo) Turn(c *Conn, b *Buffer, err error) Next {
 	c.Outbox().AddBytes(bytes.Clone(b.Bytes()))
 	b.Discard(b.Len())
 	return More
+}
+
+// The count of connections wraps on a board that is never restarted, and is no
+// negative number on the way there where an int has 32 bits.
+func TestShardsAreDealtForEver(t *testing.T) {
+	p := NewPump(Options{Shards: 3})
+	for _, count := range []uint32{0, math.MaxInt32 - 1, math.MaxUint32 - 1} {
+		p.next.Store(count)
+		dealt := map[*shard]bool{}
+		for range 6 {
+			dealt[p.shard()] = true
+		}
+		if len(dealt) != len(p.shards) {
+			t.Errorf("from %d on, %d of %d shards", count, len(dealt), len(p.shards))
+		}
+	}
 }
 
 func TestPipeInBubble(t *testing.T) {

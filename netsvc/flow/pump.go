@@ -94,7 +94,7 @@ func (p *Pump) Close() error {
 
 // shard deals the shards in turn.
 func (p *Pump) shard() *shard {
-	return &p.shards[int(p.next.Add(1))%len(p.shards)]
+	return &p.shards[p.next.Add(1)%uint32(len(p.shards))]
 }
 
 func (p *Pump) pool() *Pool {
