@@ -6,8 +6,6 @@
 package private
 
 import (
-	"slices"
-
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
@@ -110,21 +108,26 @@ func (m *module) rows(r *xmpp.Request) (rows []row, bad *stanza.Error) {
 	}
 	el := s.Element()
 	kids := el.Kids()
+	at := map[string]int{} // rows, by their keys
 	for i := range kids {
 		k := &kids[i]
 		own := string(el.KidSpace(k))
 		if own == "" || own == space || own == xmlstream.ClientSpace {
 			return nil, stanza.NewError(stanza.NotAcceptable, "an element without a namespace of its own cannot be kept")
 		}
+		key := m.key(r.Account, own, string(el.KidLocal(k)))
+		if len(key) > store.MaxKey {
+			return nil, stanza.NewError(stanza.NotAcceptable, "the name of an element is too long")
+		}
 		value, ok := el.AppendKid(nil, k)
 		if !ok {
 			return nil, stanza.NewError(stanza.ResourceConstraint, "there is no room for so much private data")
 		}
-		key := m.key(r.Account, own, string(el.KidLocal(k)))
-		if n := slices.IndexFunc(rows, func(o row) bool { return string(o.key) == string(key) }); n >= 0 {
+		if n, ok := at[string(key)]; ok {
 			rows[n].value = append(rows[n].value, value...)
 			continue
 		}
+		at[string(key)] = len(rows)
 		rows = append(rows, row{key, value})
 	}
 	if len(rows) == 0 {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"linnet/netsvc/xmpp/xmpptest"
+	"linnet/store"
 
 	_ "linnet/netsvc/xmpp/mod/private"
 )
@@ -70,11 +71,15 @@ func TestSpellings(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	long, tooLong := strings.Repeat("x", 1000), strings.Repeat("x", store.MaxKey)
 	for _, tc := range []struct{ name, iq, answer string }{
 		{"nothing to keep", set(``), failure("1001", "modify", "not-acceptable")},
 		{"no namespace of its own", set(`<prefs/>`), failure("1001", "modify", "not-acceptable")},
 		{"no namespace", set(`<prefs xmlns=''/>`), failure("1001", "modify", "not-acceptable")},
 		{"a stanza", set(`<message xmlns='jabber:client'/>`), failure("1001", "modify", "not-acceptable")},
+		{"a long name", set(`<a xmlns='` + long + `'/>`), done},
+		{"too long a name", set(`<a xmlns='` + tooLong + `'/>`), failure("1001", "modify", "not-acceptable")},
+		{"asking for a name that is too long", get(`<a xmlns='` + tooLong + `'/>`), result(`<a xmlns='` + tooLong + `'/>`)},
 		{"asking for nothing", get(``), failure("1002", "modify", "bad-request")},
 		{"asking for two", get(`<a xmlns='urn:a'/><b xmlns='urn:b'/>`), failure("1002", "modify", "bad-request")},
 		{"another user's", strings.Replace(set(`<a xmlns='urn:a'/>`), "<iq", "<iq to='hamlet@example.com'", 1),
