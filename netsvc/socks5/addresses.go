@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"linnet/netsvc/config"
+	"linnet/netsvc/outside"
 	"linnet/netsvc/transfer"
 )
 
@@ -88,7 +89,7 @@ func streamhosts(listen []string, own []netip.Addr, external func(port uint16) n
 		case at.name != "":
 			add(at.name, at.port)
 		case !at.ip.IsUnspecified():
-			if out := external(at.port); at.ip.Is4() && at.ip.IsPrivate() && out.IsValid() {
+			if out := external(at.port); outside.Private(at.ip) && out.IsValid() {
 				add(out.Addr().String(), out.Port())
 			}
 			add(at.ip.String(), at.port)
@@ -107,16 +108,17 @@ func streamhosts(listen []string, own []netip.Addr, external func(port uint16) n
 	return hosts
 }
 
-// best is the first public address of a family, or the first other one.
+// best is the first public address of a family, or the first of the local network, or the first other one: that of a
+// tunnel, or of a provider's translator.
 func best(own []netip.Addr, family func(netip.Addr) bool) (found netip.Addr) {
 	for _, ip := range own {
 		if !family(ip) || !ip.IsGlobalUnicast() {
 			continue // loopback and link-local are of no use to others
 		}
-		if !ip.IsPrivate() {
+		if outside.Public(ip) || ip.Is6() && !ip.IsPrivate() {
 			return ip
 		}
-		if !found.IsValid() {
+		if !found.IsValid() || ip.IsPrivate() && !found.IsPrivate() {
 			found = ip
 		}
 	}

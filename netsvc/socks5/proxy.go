@@ -197,7 +197,7 @@ func (p *proxy) wantPorts() {
 	if len(p.hosts) == 0 {
 		for _, text := range p.listen {
 			at, err := splitAddress(text)
-			if err == nil && at.port != 0 && (at.ip.IsUnspecified() || at.ip.Is4() && at.ip.IsPrivate()) {
+			if err == nil && at.port != 0 && (at.ip.IsUnspecified() || outside.Private(at.ip)) {
 				want[at.port] = true
 			}
 		}
