@@ -425,6 +425,43 @@ func TestVaultFailure(t *testing.T) {
 	})
 }
 
+// A renewal that failed while the clock was years ahead is tried again once it is
+// right, not years later.
+func TestFailedRenewalAndTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &clock{at: today}
+		v := Memory{}
+		o := Options{Domains: []string{"a.example"}, Vault: &sometimes{Memory: v}, Now: c.now, Built: built}
+		k, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := k.Current().Leaf("a.example")
+		vault := o.Vault.(*sometimes)
+		vault.full = true
+		c.at = today.AddDate(10, 0, 0)
+		settle(k)
+		vault.full = false
+		c.at = today.Add(25 * 24 * time.Hour)
+		if settle(k).Leaf("a.example").Equal(first) {
+			t.Error("nothing is renewed")
+		}
+	})
+}
+
+// sometimes is a vault that may be full.
+type sometimes struct {
+	Memory
+	full bool
+}
+
+func (v *sometimes) Write(name string, b []byte) error {
+	if v.full {
+		return errors.New("full")
+	}
+	return v.Memory.Write(name, b)
+}
+
 func TestFilesAreReadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

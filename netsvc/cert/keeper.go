@@ -94,10 +94,17 @@ func (k *Keeper) Use(o Options) error {
 func (k *Keeper) Current() *Set {
 	s := k.set.Load()
 	now := s.opts.Now()
-	if s.due(now) && now.UnixNano() >= k.retry.Load() && k.busy.CompareAndSwap(false, true) {
+	if s.due(now) && !k.waits(now) && k.busy.CompareAndSwap(false, true) {
 		go k.renew()
 	}
 	return s
+}
+
+// waits reports whether a renewal failed a short while ago. One that seems to be in
+// the future, by a clock that was set back since, is forgotten.
+func (k *Keeper) waits(now time.Time) bool {
+	left := time.Duration(k.retry.Load() - now.UnixNano())
+	return 0 < left && left <= lookAgain
 }
 
 // GetCertificate is for a tls.Config that outlives Sets.
