@@ -12,7 +12,7 @@ import (
 // have one: who goes on trying is no news. It is live state.
 type exceeded struct {
 	mu    sync.Mutex
-	month time.Month
+	month Month
 	told  map[string]bool
 }
 
@@ -36,7 +36,7 @@ func (x *exceeded) news(l *Limit, now time.Time) bool {
 	key := l.Scope.String() + " " + l.Who
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if month := now.UTC().Month(); x.told == nil || month != x.month {
+	if month := MonthOf(now); x.told == nil || month != x.month {
 		x.month, x.told = month, make(map[string]bool)
 	}
 	if x.told[key] || len(x.told) == maxTold {

@@ -36,7 +36,7 @@ func TestNews(t *testing.T) {
 		limit *Limit
 		at    time.Time
 		want  bool
-	}{{romeo, day, true}, {romeo, day, false}, {box, day, true}, {&Limit{Scope: Domain, Who: romeo.Who}, day, true}, {romeo, day.AddDate(0, 0, 9), true}, {romeo, day.AddDate(0, 0, 9), false}} {
+	}{{romeo, day, true}, {romeo, day, false}, {box, day, true}, {&Limit{Scope: Domain, Who: romeo.Who}, day, true}, {romeo, day.AddDate(0, 0, 9), true}, {romeo, day.AddDate(0, 0, 9), false}, {romeo, day.AddDate(1, 0, 9), true}} {
 		if got := x.news(tt.limit, tt.at); got != tt.want {
 			t.Errorf("%d: %v", i, got)
 		}
