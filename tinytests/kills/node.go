@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"linnet/store/storetest"
+	"linnet/tinytests/loopback"
 )
 
 // node is the program on its files; it is started and ended again and again.
@@ -50,12 +51,11 @@ snapshot_every = "0s"
 `
 
 func newNode(binary, dir string) (*node, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	defer ln.Close()
-	return &node{binary: binary, dir: dir, addr: ln.Addr().String()}, nil
+	return &node{binary: binary, dir: dir, addr: addr[0]}, nil
 }
 
 func (n *node) data() string { return filepath.Join(n.dir, "data") }

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"linnet/tinytests/loopback"
 )
 
 const root = "../.."
@@ -69,8 +70,8 @@ func blocks(t *testing.T) []block {
 type place struct {
 	t      *testing.T
 	dir    string
-	port   string
-	snmp   string // the port of the agent
+	addr   string // of the clients' port
+	snmp   string // of the agent
 	server *exec.Cmd
 	gone   chan struct{}
 	log    output
@@ -101,18 +102,11 @@ func newPlace(t *testing.T) *place {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := loopback.Free(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, p.port, _ = net.SplitHostPort(ln.Addr().String())
-	ln.Close()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, p.snmp, _ = net.SplitHostPort(pc.LocalAddr().String())
-	pc.Close()
+	p.addr, p.snmp = free[0], free[1]
 	p.certificate("example.org")
 	p.configure()
 	t.Cleanup(p.stop)
@@ -164,11 +158,11 @@ func (p *place) configure() {
 func (p *place) localize(s string) string {
 	s = strings.ReplaceAll(s, "/etc/linnet/", p.dir+"/")
 	s = strings.ReplaceAll(s, "/var/lib/linnet", p.dir+"/var/lib/linnet")
-	s = strings.ReplaceAll(s, "localhost:161", "127.0.0.1:"+p.snmp)
-	return strings.ReplaceAll(s, ":5222", ":"+p.port)
+	s = strings.ReplaceAll(s, "localhost:161", p.snmp)
+	return strings.ReplaceAll(s, "127.0.0.1:5222", p.addr)
 }
 
-// start does what make run does, on a free port.
+// start does what make run does, on free ports.
 func (p *place) start() {
 	p.t.Helper()
 	started := strings.Count(p.log.String(), "msg=started")
@@ -178,7 +172,7 @@ func (p *place) start() {
 	}
 	args = append(args, "-config", "in-force.toml")
 	for _, option := range []string{
-		"c2s.listen=127.0.0.1:" + p.port, "c2s.direct_tls=127.0.0.1:0", "services=snmp,socks5,turn,watch", "snmp.listen=127.0.0.1:" + p.snmp,
+		"c2s.listen=" + p.addr, "c2s.direct_tls=127.0.0.1:0", "services=snmp,socks5,turn,watch", "snmp.listen=" + p.snmp,
 		"socks5.listen=127.0.0.1:0", "turn.listen=127.0.0.1:0", "turn.tls=127.0.0.1:0",
 	} {
 		args = append(args, "-set", option)
@@ -195,7 +189,7 @@ func (p *place) start() {
 	for range 200 {
 		// It answers before it has said everything.
 		out, _ := p.shell("bin/linnet ctl -data var/linnet status", time.Minute)
-		if strings.Contains(out, p.port) && strings.Count(p.log.String(), "msg=started") > started {
+		if strings.Contains(out, p.addr) && strings.Count(p.log.String(), "msg=started") > started {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

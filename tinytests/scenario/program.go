@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"linnet/tinytests/loopback"
 )
 
 // Program is bin/linnet as a process of its own: what a user starts, and the only kind of server that can be killed.
@@ -33,24 +35,12 @@ func StartProgram(binary, dir, config string) (*Program, error) {
 	if err := os.WriteFile(p.file, []byte(config), 0o600); err != nil {
 		return nil, err
 	}
-	var err error
-	if p.starttls, err = freeAddress(); err != nil {
-		return nil, err
-	}
-	if p.direct, err = freeAddress(); err != nil {
-		return nil, err
-	}
-	return p, p.start()
-}
-
-// freeAddress finds a loopback port that nobody listens on now.
-func freeAddress() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := loopback.Free(2)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+	p.starttls, p.direct = addr[0], addr[1]
+	return p, p.start()
 }
 
 func (p *Program) data() string { return filepath.Join(p.dir, "data") }
