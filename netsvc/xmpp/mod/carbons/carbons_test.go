@@ -124,7 +124,9 @@ func TestToOneself(t *testing.T) {
 		const message = `<message from='romeo@montague.example/plain' to='romeo@montague.example/home' type='chat'><body>note</body></message>`
 		s.home.Expect(message)
 		s.garden.Expect(carbon("received", "chat", message))
-		for _, c := range []*xmpptest.Client{s.garden, s.home, s.plain} {
+		s.garden.Send(`<message to='romeo@montague.example/home' type='chat'><body>note</body></message>`)
+		s.home.Expect(strings.Replace(message, "plain", "garden", 1))
+		for _, c := range []*xmpptest.Client{s.garden, s.home, s.plain} { // none for who sent it
 			c.Nothing()
 		}
 	})
