@@ -354,6 +354,22 @@ func TestManyMessages(t *testing.T) {
 	})
 }
 
+// A message that is larger than what a client is given at a time comes all the same,
+// by itself.
+func TestLargeMessages(t *testing.T) {
+	enact(t, capulet(), func(t *testing.T, s scene) {
+		large := strings.Repeat("x", 60<<10)
+		for _, text := range []string{"a" + large, "b", "c" + large, "d" + large} {
+			s.net.Send(`<message ` + whence + ` type='chat'><body>` + text + `</body></message>`)
+		}
+		juliet := s.Login("juliet@capulet.lit/balcony")
+		juliet.Send(`<presence/>`)
+		if got := strings.ReplaceAll(texts(juliet.Skip()), large, "+"); got != "a+ b c+ d+" {
+			t.Errorf("came: %s", got)
+		}
+	})
+}
+
 // Somebody who is deleted takes his messages along.
 func TestDeletedAccount(t *testing.T) {
 	enact(t, capulet(), func(t *testing.T, s scene) {
