@@ -108,6 +108,10 @@ func TestTooManyAddresses(t *testing.T) {
 		juliet.Ask(command("block", "c@example.org"), failure("block", "wait", "resource-constraint"))
 		juliet.Ask(command("block", "a@example.org"), done("block"))
 		juliet.Ask(getList, theList("a@example.org", "b@example.org"))
+		s.Reload(map[string]string{"xmpp.blocking/addresses": "1"}) // what there is already may be said again
+		juliet.Ask(command("block", "a@example.org"), done("block"))
+		juliet.Expect(push("block", "a@example.org"))
+		juliet.Ask(command("block", "a@example.org", "c@example.org"), failure("block", "wait", "resource-constraint"))
 	})
 }
 
