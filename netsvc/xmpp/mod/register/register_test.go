@@ -239,6 +239,9 @@ func TestPaceForgets(t *testing.T) {
 	if p.allow(maxKeys, 1, time.Hour, now.Add(time.Minute)) {
 		t.Error("one key too many")
 	}
+	if !p.allow(0, 2, time.Hour, now.Add(time.Minute)) {
+		t.Error("a key that is known has no part in that")
+	}
 	if !p.allow(maxKeys, 1, time.Hour, now.Add(2*time.Hour)) || len(p.seen) != 1 {
 		t.Errorf("%d keys are remembered", len(p.seen))
 	}
