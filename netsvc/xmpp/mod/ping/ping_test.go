@@ -65,6 +65,24 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// An answer that comes at once is one, although the clock shows the same second.
+func TestQuickAnswer(t *testing.T) {
+	xmpptest.Test(t, minute, func(t *testing.T, s *xmpptest.Server) {
+		juliet := s.Login("juliet@capulet.lit/balcony")
+		for end := time.Now().Add(2 * time.Minute); len(juliet.Skip()) == 0; time.Sleep(time.Second) {
+			if time.Now().After(end) {
+				t.Fatal("no ping")
+			}
+		}
+		juliet.Send(`<iq to='capulet.lit' id='ping' type='result'/>`)
+		time.Sleep(50 * time.Second)
+		juliet.Nothing()
+		if _, ended := juliet.Ended(); ended {
+			t.Error("disconnected after an answer")
+		}
+	})
+}
+
 // Who does not answer has the whole time-out, and is then disconnected.
 func TestGone(t *testing.T) {
 	xmpptest.Test(t, minute, func(t *testing.T, s *xmpptest.Server) {
