@@ -170,5 +170,9 @@ func TestNotNow(t *testing.T) {
 		if e := bard.Skip()[0].Failure(); e == nil || e.Condition.String() != "internal-server-error" {
 			t.Errorf("%v", e)
 		}
+		refuse = offer.ErrNotNow // what goes is told all the same
+		o.Set("turn", []offer.Service{stun})
+		bard.Expect(`<iq type='set' id='*' from='shakespeare.lit' to='bard@shakespeare.lit/globe'><services` + space +
+			`><service action='remove' host='shakespeare.lit' port='3478' transport='udp' type='turn'/></services></iq>`)
 	})
 }
