@@ -143,6 +143,7 @@ func TestDoor(t *testing.T) {
 		{Name: "look", Effect: Read, Role: Operator, Help: "h", Run: say},
 		{Name: "change", Effect: Change, Role: Admin, Help: "h", Run: say},
 		{Name: "file", Effect: Change, Role: Admin, Help: "h", Local: true, Run: say},
+		{Name: "far", Effect: Change, Role: Admin, Help: "h", Remote: true, Run: say},
 		{Name: "lost", Effect: Change, Role: User, Help: "h", Run: func(context.Context, *Call) (*Result, error) {
 			return nil, Fail(NotFound, "%s is not there", "it")
 		}},
@@ -171,6 +172,8 @@ func TestDoor(t *testing.T) {
 		{"admin changes", admin, "change", 0, true, "who=adm via=test command=change args=\"\" outcome=ok"},
 		{"admin from afar", admin, "file", Forbidden, false, "outcome=forbidden"},
 		{"admin here", local, "file", 0, true, "command=file"},
+		{"what is for afar", admin, "far", 0, true, "command=far"},
+		{"what is for afar, here", local, "far", Forbidden, false, "outcome=forbidden"},
 		{"unknown", admin, "no such", Unknown, false, ""},
 		{"not found", admin, "lost", NotFound, false, "outcome=not-found"},
 		{"internal", admin, "broken", Internal, false, "level=ERROR msg=command who=adm via=test command=broken args=\"\" outcome=internal"},
