@@ -83,7 +83,7 @@ func (m *extension) shorten() {
 	if m.keep == 0 || !stamp.IsSet(time.Now(), m.host.Store().Options().Built) {
 		return
 	}
-	before := uint64(time.Now().Add(-m.keep).UnixMicro())
+	before := uint64(max(0, time.Now().Add(-m.keep).UnixMicro())) // a hundred years ago there was no such number
 	var b store.Batch
 	err := m.host.Store().View(func(tx *store.Tx) error {
 		var next []byte

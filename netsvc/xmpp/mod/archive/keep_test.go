@@ -403,6 +403,9 @@ func TestExpiry(t *testing.T) {
 		s.Reload(map[string]string{"xmpp.archive/keep": "0"}) // for ever, from now on
 		time.Sleep(1000 * 24 * time.Hour)
 		ask(t, romeo, "").expect(t, left.said(), true)
+		s.Reload(map[string]string{"xmpp.archive/keep": "36500d"}) // longer than there has been time
+		time.Sleep(48 * time.Hour)
+		ask(t, romeo, "").expect(t, left.said(), true)
 		s.Reload(map[string]string{"xmpp.archive/keep": "1h"})
 		time.Sleep(time.Hour)
 		ask(t, romeo, "").expect(t, "", true)
