@@ -164,6 +164,22 @@ func TestGatewayNeedsPassword(t *testing.T) {
 	}
 }
 
+// Nobody listens at the gateway for others, nor has datagrams relayed.
+func TestGatewayConnectsOnly(t *testing.T) {
+	l, at := outlet(t, nil)
+	l.addr = at
+	for _, command := range []socks.Command{socks.Bind, socks.UDPAssociate} {
+		c := l.dial()
+		c.Write(socks.AppendGreeting(nil, socks.Password))
+		c.Write(socks.AppendPassword(nil, "romeo", "secret"))
+		c.Write(socks.AppendRequest(nil, command, socks.Address{Name: "world.lit", Port: 80}))
+		b := make([]byte, 14)
+		if _, err := io.ReadFull(c, b); err != nil || string(b[:4]) != "\x05\x02\x01\x00" || socks.Reply(b[5]) != socks.CommandUnknown {
+			t.Errorf("command %d: %x, %v", command, b, err)
+		}
+	}
+}
+
 // Guesses are refused after a while, right ones too.
 func TestGatewayGuard(t *testing.T) {
 	l, at := outlet(t, map[string]string{"account/pair_failures": "2"})

@@ -300,6 +300,22 @@ func TestReset(t *testing.T) {
 	l.eventually("the end", func() bool { return l.Metric("transfersOpen") == 0 })
 }
 
+// What did not reach a receiver who breaks off is in nobody's account.
+func TestBreaksOff(t *testing.T) {
+	l := newLab(t, nil)
+	from, to := l.begin("s1")
+	from.SetWriteDeadline(time.Now().Add(500 * time.Millisecond)) // by then nothing moves: he does not read
+	if _, err := noise(from, 64<<20); err == nil {
+		t.Fatal("all of it is on its way")
+	}
+	to.SetLinger(0)
+	to.Close()
+	l.eventually("the end", func() bool { return l.Metric("transfersOpen") == 0 })
+	if out, in := l.used("romeo@montague.lit"); out+in != l.Metric("transferFlow") {
+		t.Errorf("%d bytes are in the ledger, %d flowed", out+in, l.Metric("transferFlow"))
+	}
+}
+
 func TestIdle(t *testing.T) {
 	l := newLab(t, nil)
 	l.proxy.limits.idle = 50 * time.Millisecond // the option allows no such time
