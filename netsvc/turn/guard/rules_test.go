@@ -155,6 +155,9 @@ func TestCredentials(t *testing.T) {
 	fresh := func(s *stage) []byte { return s.nonce[romeo] }
 	forged := func(s *stage) []byte { return append(bytes.Clone(s.nonce[romeo][:21]), 'x') }
 	foreign := func(s *stage) []byte { s.signed(juliet, "romeo", stun.MethodAllocate); return s.nonce[juliet] }
+	beside := func(s *stage) []byte {
+		return s.guard.opts.Nonces.make(netip.AddrPortFrom(romeo.Addr(), romeo.Port()+1))
+	}
 	old := func(s *stage) []byte { time.Sleep(time.Hour + time.Second); return s.nonce[romeo] }
 	for _, tc := range []struct {
 		name  string
@@ -173,6 +176,7 @@ func TestCredentials(t *testing.T) {
 		{"no nonce", sign("romeo", "secret", realm, nil), 400},
 		{"forged nonce", sign("romeo", "secret", realm, forged), 438},
 		{"nonce of another address", sign("romeo", "secret", realm, foreign), 438},
+		{"nonce of another port", sign("romeo", "secret", realm, beside), 438},
 		{"old nonce", sign("romeo", "secret", realm, old), 438},
 		{"empty nonce", sign("romeo", "secret", realm, func(*stage) []byte { return nil }), 438},
 		{"other realm", sign("romeo", "secret", "example.com", fresh), 401},
