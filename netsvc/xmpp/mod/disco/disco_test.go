@@ -7,6 +7,7 @@ import (
 	"linnet/netsvc/wire/form"
 	"linnet/netsvc/wire/jid"
 	"linnet/netsvc/wire/stanza"
+	"linnet/netsvc/wire/xmlstream"
 	"linnet/netsvc/xmpp"
 	"linnet/netsvc/xmpp/xmpptest"
 
@@ -111,6 +112,34 @@ func TestNodes(t *testing.T) {
 			romeo.Ask(ask(what, host, "empty"), failure(host, "cancel", "item-not-found"))
 			romeo.Ask(ask(what, host, "nothing"), failure(host, "cancel", "item-not-found"))
 		}
+	})
+}
+
+// XEP-0115 section 6.3: what the stream feature has the hash of is at that node, of the
+// host alone.
+func TestCapabilities(t *testing.T) {
+	enact(t, func(t *testing.T, s *xmpptest.Server, romeo *xmpptest.Client) {
+		n, err := xmlstream.Parse([]byte(s.StreamFeatures()), xmlstream.ClientSpace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		caps, err := wire.ParseCaps(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		host := s.Accounts().Hosts()[0]
+		romeo.Send(ask("info", host, caps.InfoNode()))
+		got := romeo.Skip()
+		if len(got) != 1 || got[0].Type != stanza.Result {
+			t.Fatalf("%d answers", len(got))
+		}
+		info, err := wire.ParseInfo(got[0].Payload())
+		if err != nil || info.Node != caps.InfoNode() || caps.Verify(info) != nil {
+			t.Errorf("%+v is not what %+v is the hash of (%v)", info, caps, err)
+		}
+		romeo.Ask(ask("info", host, caps.Node+"#x"), failure(host, "cancel", "item-not-found"))
+		own := "juliet@" + host
+		s.Login(own+"/balcony").Ask(ask("info", own, caps.InfoNode()), failure(own, "cancel", "item-not-found"))
 	})
 }
 
