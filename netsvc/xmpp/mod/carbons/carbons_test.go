@@ -236,6 +236,11 @@ func TestNoSecondCopy(t *testing.T) {
 		s.Route(xmpp.Delayed(xmpp.Delayed(m, jid.MustParse("capulet.example"), time.Now(), time.Time{}), jid.MustParse("montague.example"), time.Now(), time.Time{}))
 		s.home.Skip()
 		s.garden.Nothing()
+		s.plain.Send(`<message to='romeo@montague.example/home' type='chat'><body>hi</body>
+			<delay xmlns='urn:xmpp:delay' from='montague.example' stamp='2026-11-22T00:00:00Z'/></message>`) // what a client says is not the server's word
+		if len(s.garden.Skip()) != 1 {
+			t.Error("what a client claims was delayed is not copied")
+		}
 	})
 }
 
