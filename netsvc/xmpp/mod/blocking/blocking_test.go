@@ -276,6 +276,12 @@ func TestPresence(t *testing.T) {
 			`<presence type='unavailable' from='juliet@capulet.com/chamber' to='romeo@montague.net/orchard'/>`,
 			`<presence type='unavailable' from='juliet@capulet.com/balcony' to='romeo@montague.net/orchard'/>`)
 		net.Nothing()
+		for _, c := range []*xmpptest.Client{chamber, balcony} {
+			c.Send(`<presence type='unavailable'/>`)
+		}
+		net.Skip()
+		chamber.Ask(command("unblock"), done("unblock"))
+		net.Nothing() // who is not there asks for nobody's presence
 		s.Peer("example.org").Nothing()
 	})
 }
