@@ -234,6 +234,16 @@ func TestLargeRoster(t *testing.T) {
 			t.Errorf("the roster has %d bytes", got)
 		}
 	})
+	xmpptest.Test(t, xmpptest.Options{Values: map[string]string{"xmpp.roster/bytes": "32KB"}}, func(t *testing.T, s *xmpptest.Server) {
+		juliet := s.Login("juliet@example.com/balcony")
+		for i := range 20 {
+			juliet.Ask(set(fmt.Sprintf(`<item jid='c%d@example.net' name='%s'/>`, i, strings.Repeat("x", 1000))), done)
+		}
+		s.Reload(map[string]string{"xmpp.roster/bytes": "16KB"}) // what is too large now may become smaller
+		juliet.Ask(set(`<item jid='c0@example.net' name='`+strings.Repeat("x", 1001)+`'/>`), failure("set", "wait", "resource-constraint"))
+		juliet.Ask(set(`<item jid='c0@example.net' name='`+strings.Repeat("x", 999)+`'/>`), done)
+		juliet.Ask(set(`<item jid='c1@example.net' subscription='remove'/>`), done)
+	})
 }
 
 func TestTenThousandContacts(t *testing.T) {
