@@ -136,6 +136,17 @@ func TestCallValues(t *testing.T) {
 	}
 }
 
+// A text may be empty and is given all the same; anything else that is empty is not.
+func TestEmptyValues(t *testing.T) {
+	var got *Call
+	c := everything
+	c.Run = func(_ context.Context, call *Call) (*Result, error) { got = call; return nil, nil }
+	_, err := newDoor(log.LevelInfo, c).Run(t.Context(), operator, "try all", Values{"jid": {"a@b"}, "text": {""}, "password": {""}, "int": {""}, "enum": {""}})
+	if err != nil || !got.Has("text") || got.Has("password") || got.Int("int") != 7 || got.Has("enum") {
+		t.Errorf("%v, %+v", err, got)
+	}
+}
+
 func TestDoor(t *testing.T) {
 	say := func(context.Context, *Call) (*Result, error) { return Say("done"), nil }
 	commands := []Command{
