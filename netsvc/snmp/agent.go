@@ -63,12 +63,12 @@ func (e *engine) time(now time.Time) uint32 {
 	return uint32(min(max(now.Sub(e.start), 0)/time.Second, maxBoots))
 }
 
-// uptime is sysUpTime.
-func (a *Agent) uptime() time.Duration {
+// began is when sysUpTime was 0; the zero time while there is no engine.
+func (a *Agent) began() time.Time {
 	if e := a.engine.Load(); e != nil {
-		return time.Since(e.start)
+		return e.start
 	}
-	return 0
+	return time.Time{}
 }
 
 // nextSalt returns a salt that no other message of this start has.

@@ -57,7 +57,7 @@ func (s *service) Setup(h module.Host) error {
 	s.commands(h)
 	s.agent.metrics(h.Metrics())
 
-	env := &mib.Env{Host: h, Uptime: s.agent.uptime, Tree: s.agent.tree.Load}
+	env := &mib.Env{Host: h, Began: s.agent.began, Tree: s.agent.tree.Load}
 	s.groups = s.tables(s.agent.own(h, s.table))
 	for _, make := range groups {
 		s.groups = append(s.groups, make(env)...)

@@ -44,8 +44,8 @@ func (n *notification) append(dst []byte, private bool) []byte {
 
 // notify tells all targets. It does not block.
 func (a *Agent) notify(n *notice.Notification) {
-	if r := a.access.Load(); r != nil && n != nil {
-		one := &notification{n, mib.Ticks(a.uptime())}
+	if r, e := a.access.Load(), a.engine.Load(); r != nil && e != nil && n != nil {
+		one := &notification{n, mib.Ticks(time.Since(e.start))}
 		for _, t := range r.targets {
 			t.add(one)
 		}

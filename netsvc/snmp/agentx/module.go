@@ -52,7 +52,7 @@ func (s *service) Setup(h module.Host) error {
 		}
 		return nil
 	})
-	env := &mib.Env{Host: h, Uptime: func() time.Duration { return time.Since(s.live.start) }, Tree: func() *mib.Tree { return nil }}
+	env := &mib.Env{Host: h, Began: func() time.Time { return s.live.start }, Tree: func() *mib.Tree { return nil }}
 	s.groups = append(netservices.Groups(env), linnet.Groups(env)...)
 	return nil
 }

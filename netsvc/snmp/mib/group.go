@@ -10,14 +10,28 @@ import (
 type Env struct {
 	// Host is the agent's: options, Live state, store and log are had from it as a service has them.
 	Host module.Host
-	// Uptime returns how long the agent has been running: sysUpTime. From Start on.
-	Uptime func() time.Duration
+	// Began returns when the agent began to run; the zero time while it does not.
+	Began func() time.Time
 	// Tree returns the current tree, for those who list what there is (sysORTable). From Start on.
 	Tree func() *Tree
 }
 
-// Stamp returns the TimeStamp of a moment: what sysUpTime was then, 0 before the agent started.
-func (e *Env) Stamp(t time.Time) Value { return Ticks(e.Uptime() - time.Since(t)) }
+// Uptime returns how long the agent has been running: sysUpTime.
+func (e *Env) Uptime() time.Duration {
+	if began := e.Began(); !began.IsZero() {
+		return time.Since(began)
+	}
+	return 0
+}
+
+// Stamp returns the TimeStamp of a moment: what sysUpTime was then, 0 for one before the agent began, as the zero time
+// is. It is the same whenever it is asked for.
+func (e *Env) Stamp(t time.Time) Value {
+	if began := e.Began(); !began.IsZero() {
+		return Ticks(t.Sub(began))
+	}
+	return Ticks(0)
+}
 
 // Group is one MIB module, or the part of one that is there.
 type Group struct {

@@ -86,7 +86,7 @@ func Groups(env *mib.Env) []mib.Group {
 				Get: func(r *mib.Request) mib.Value { return mib.Int(len(g.machine.Interfaces(r.Now))) }},
 			{Name: "ifTableLastChange", OID: extended.With(5), Kind: mib.TimeTicks, Get: func(r *mib.Request) mib.Value {
 				g.machine.Interfaces(r.Now)
-				return g.stamp(g.machine.InterfacesChanged())
+				return g.env.Stamp(g.machine.InterfacesChanged())
 			}},
 		},
 		Tables: []mib.Table{
@@ -94,14 +94,6 @@ func Groups(env *mib.Env) []mib.Group {
 			{Name: "ifXTable", Entry: extended.With(1, 1), Columns: ifXColumns, Fill: g.ifXTable},
 		},
 	}}
-}
-
-// stamp is sysUpTime at that moment; 0 when it is not known or was before the agent began.
-func (g *group) stamp(t time.Time) mib.Value {
-	if t.IsZero() {
-		return mib.Ticks(0)
-	}
-	return g.env.Stamp(t)
 }
 
 var ifColumns = []mib.Column{
@@ -132,7 +124,7 @@ func (g *group) ifTable(s *mib.Snapshot) {
 		c := &i.Counters
 		s.Numbered(i.Number,
 			mib.Int(i.Number), mib.Text(i.Name), mib.Int(Type(&i.Interface)), mib.Int(i.MTU), mib.Gauge(i.Speed), mib.Octets(i.Address),
-			status(i.Up), mib.Int(Status(i.State)), g.stamp(i.Since),
+			status(i.Up), mib.Int(Status(i.State)), g.env.Stamp(i.Since),
 			mib.Count32(c.InBytes), mib.Count32(unicast(c)), mib.Count32(c.InMulticast), mib.Count32(c.InDrops), mib.Count32(c.InErrors),
 			mib.Count32(c.OutBytes), mib.Count32(c.OutPackets), mib.Count32(c.OutDrops), mib.Count32(c.OutErrors), mib.Gauge(0), g.none)
 	}
@@ -172,6 +164,6 @@ func (g *group) ifXTable(s *mib.Snapshot) {
 		s.Numbered(i.Number,
 			mib.Text(i.Name), mib.Count32(c.InMulticast), mib.Count64(c.InBytes), mib.Count64(unicast(c)), mib.Count64(c.InMulticast),
 			mib.Count64(c.OutBytes), mib.Count64(c.OutPackets), mib.Int(1), mib.Gauge(i.Speed/1e6), mib.Truth(i.Promisc), mib.Truth(i.Physical),
-			mib.Text(i.Alias), g.stamp(i.Born))
+			mib.Text(i.Alias), g.env.Stamp(i.Born))
 	}
 }

@@ -45,7 +45,7 @@ func Start(t testing.TB, machine string, options moduletest.Options, groups ...f
 	a.info = module.Info{Name: "snmp", Summary: "A test's agent.", New: func() module.Module {
 		return &agent{make: func(h module.Host) []mib.Group {
 			mibs.With(h, func() *board.Board { return a.Machine.Board() })
-			env := &mib.Env{Host: h, Uptime: func() time.Duration { return time.Since(a.began) }, Tree: func() *mib.Tree { return a.tree() }}
+			env := &mib.Env{Host: h, Began: func() time.Time { return a.began }, Tree: func() *mib.Tree { return a.tree() }}
 			var all []mib.Group
 			for _, make := range groups {
 				all = append(all, make(env)...)

@@ -152,9 +152,9 @@ func (g *group) fill(s *mib.Snapshot) {
 		if !one.up {
 			status = statusDown
 		}
-		s.Numbered(g.machine.Book.Number("service", name, 0), mib.Text(name), mib.Text(""), mib.Text(version), g.stamp(one.began), mib.Int(status), g.stamp(one.changed),
+		s.Numbered(g.machine.Book.Number("service", name, 0), mib.Text(name), mib.Text(""), mib.Text(version), g.env.Stamp(one.began), mib.Int(status), g.env.Stamp(one.changed),
 			mib.Gauge(c[inbound]), mib.Gauge(c[outbound]), mib.Count32(c[allInbound]), mib.Count32(c[allOutbound]),
-			g.stamp(one.last[0]), g.stamp(one.last[1]), mib.Count32(c[rejected]), mib.Count32(c[failed]), mib.Text(g.about[name]), mib.Text(""))
+			g.env.Stamp(one.last[0]), g.env.Stamp(one.last[1]), mib.Count32(c[rejected]), mib.Count32(c[failed]), mib.Text(g.about[name]), mib.Text(""))
 	}
 }
 
@@ -174,12 +174,4 @@ func (g *group) see(list map[string]*service, name string, up, first bool, now t
 			one.began = now
 		}
 	}
-}
-
-// stamp is sysUpTime at that moment; 0 for before we looked.
-func (g *group) stamp(t time.Time) mib.Value {
-	if t.IsZero() {
-		return mib.Ticks(0)
-	}
-	return g.env.Stamp(t)
 }
