@@ -115,6 +115,12 @@ func (m *extension) look(s xmpp.Session, now time.Time) {
 		return
 	}
 	active, pinged := s.Active(), m.pinged.Of(s)
+	if active.Sub(now) > m.timeout { // the clock was set back meanwhile
+		active = time.Time{}
+	}
+	if pinged.After(now) {
+		pinged = time.Time{}
+	}
 	switch {
 	case !pinged.IsZero() && active.Before(pinged):
 		if now.Sub(pinged) >= m.timeout {
