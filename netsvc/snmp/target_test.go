@@ -234,6 +234,28 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+// A start of the program is a warm one in the boot of the machine in which it ran before, and a cold one in another.
+func TestBegun(t *testing.T) {
+	r := listen(t)
+	s := tell(t, r, map[string]string{"snmp.target.nms/community": "public"})
+	for turn, want := range []string{"1", "2", "1"} { // coldStart, warmStart
+		if got := r.next(); got.values[0] != trapOID+"1.3.6.1.6.3.1.1.5."+want {
+			t.Errorf("start %d: told %+v", turn, got)
+		}
+		if turn == 1 {
+			if err := keep(s.host, s.table, rowBoot, []byte("another boot")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if turn < 2 {
+			kept := make(chan struct{})
+			s.host.Store().Barrier(func() { close(kept) })
+			<-kept
+			s.agent.begun(s)
+		}
+	}
+}
+
 // An inform is repeated until it is confirmed, also when the manager's engine has started again meanwhile.
 func TestInformIsRepeated(t *testing.T) {
 	r := listen(t)
