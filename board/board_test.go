@@ -142,6 +142,16 @@ func TestInterfaceStates(t *testing.T) {
 			t.Errorf("%s: no %s, %v", tc.machine, tc.name, err)
 		}
 	}
+	// A driver that never tells the state at least tells of the carrier.
+	for carrier, want := range map[string]board.State{"1\n": board.StateUp, "0\n": board.StateUnknown, "": board.StateUnknown} {
+		m := boardtest.New("router")
+		m.Set("sys/class/net/wg0/operstate", "unknown\n")
+		m.Set("sys/class/net/wg0/carrier", carrier)
+		list, _ := m.Board().Interfaces()
+		if got := list[len(list)-1]; got.Name != "wg0" || got.State != want {
+			t.Errorf("%s with carrier %q: %s, want %s", got.Name, carrier, got.State, want)
+		}
+	}
 	// A cable is pulled while the driver still tells the old speed.
 	m := boardtest.New("router")
 	m.Set("sys/class/net/eth0/operstate", "down\n")
