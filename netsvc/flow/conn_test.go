@@ -245,6 +245,7 @@ func TestStartTLSWhileServed(t *testing.T) {
 		if got := readAll(t, secured, 7); string(got) != "welcome" {
 			t.Fatalf("got %q", got)
 		}
+		eventually(t, "what went out before and during the handshake is counted as written", func() bool { return c.Outbox().Waiting() == 0 })
 		if c.TLS() == nil || c.TLS().NegotiatedProtocol != "xmpp-client" {
 			t.Fatalf("TLS state: %+v", c.TLS())
 		}
@@ -252,6 +253,29 @@ func TestStartTLSWhileServed(t *testing.T) {
 		if err := receive(t, h.ends); err != io.EOF {
 			t.Fatal(err)
 		}
+	})
+}
+
+// A Kick during a handshake is for the reader behind it.
+func TestKickWaitsForTheHandshake(t *testing.T) {
+	forKinds(t, func(t *testing.T, k kind) {
+		if k.version != 0 {
+			t.Skip("has a TLS layer already")
+		}
+		c, peer := dial(t, newPump(t), k)
+		c.Kick()
+		go tlsClient(peer).Write([]byte("hello"))
+		if err := c.StartTLS(context.Background(), serverConfig(tls.VersionTLS13)); err != nil {
+			t.Fatal(err)
+		}
+		var b Buffer
+		if err := c.Fill(&b); err != ErrKicked {
+			t.Fatalf("got %v, %q", err, b.Bytes())
+		}
+		if err := c.Fill(&b); err != nil || string(b.Bytes()) != "hello" {
+			t.Fatalf("got %v, %q", err, b.Bytes())
+		}
+		b.Release()
 	})
 }
 

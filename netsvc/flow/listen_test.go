@@ -121,6 +121,7 @@ func TestAdmitCountsUnauthenticated(t *testing.T) {
 	third := receive(t, conns)
 	refused()
 	second.Close()
+	second.Admitted() // its login and its end met
 	first.Close()
 	connect()
 	receive(t, conns)

@@ -33,6 +33,10 @@ func (c *Conn) handshake(ctx context.Context, layer func(net.Conn) *tls.Conn) er
 	under := c.nc
 	if c.shard != nil {
 		under = (*tunnel)(c)
+	} else {
+		c.mu.Lock()
+		c.deadlineBlocking() // a Kick before was not for the handshake
+		c.mu.Unlock()
 	}
 	t := layer(under)
 	// On a goroutine that ends: a handshake grows the stack to 8 KB and
