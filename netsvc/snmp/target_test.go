@@ -27,6 +27,7 @@ type receiver struct {
 	deaf   int         // informs that are not answered
 	moving atomic.Bool // each message meets another start
 	forged atomic.Int32
+	last   int32 // request of the last one: a repeated inform is taken once
 	got    chan told
 }
 
@@ -147,7 +148,10 @@ func (r *receiver) take(m *message, seal func(*writer) []byte) []byte {
 		}
 		b = rest
 	}
-	r.got <- one
+	if m.pdu.id != r.last {
+		r.got <- one
+	}
+	r.last = m.pdu.id
 	if m.pdu.tag != tagInform {
 		return nil
 	}
