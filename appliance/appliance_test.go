@@ -402,6 +402,9 @@ func TestReload(t *testing.T) {
 		if got := greeting(t, beta); got != step.beta {
 			t.Errorf("%s: beta says %q, want %q", step.name, got, step.beta)
 		}
+		if open := len(n.sockets.open); open != len(n.Bound()) {
+			t.Errorf("%s: %d sockets are open, %d are in use", step.name, open, len(n.Bound()))
+		}
 	}
 	if got := n.run("beta word"); !strings.Contains(got, "there is no command") {
 		t.Errorf("the command of a service that is gone: %q", got)

@@ -147,6 +147,7 @@ func TestDurations(t *testing.T) {
 		{text: "1.5s", want: 1500 * time.Millisecond, shown: "1.5s"},
 		{text: "65535d", want: 65535 * 24 * time.Hour, shown: "65535d"},
 		{text: "65536d", fails: true},
+		{text: "65535d2000000h", fails: true}, // more than 64 bits of nanoseconds
 		{text: "-1s", fails: true},
 		{text: "1d-1h", fails: true},
 		{text: "d", fails: true},
