@@ -168,3 +168,30 @@ func TestClockUnset(t *testing.T) {
 		}
 	}
 }
+
+// The users of a domain do not lose it by a reload.
+func TestReloadKeepsDomains(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "linnet.toml")
+	configure := func(domains string) {
+		if err := os.WriteFile(file, []byte("domains = "+domains), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(`["a.example", "b.example"]`)
+	a, err := New(Options{Config: file, Data: t.TempDir(), Services: []module.Info{greeterInfo("alpha")}})
+	if err == nil {
+		err = a.Start(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	configure(`["a.example", "c.example"]`)
+	if err := a.Reload(); err == nil || !strings.Contains(err.Error(), "removing b.example needs a restart") {
+		t.Errorf("a domain goes: %v", err)
+	}
+	configure(`["a.example", "b.example", "c.example"]`)
+	if err := a.Reload(); err != nil || len(a.Site().Domains) != 3 {
+		t.Errorf("a domain comes: %v, %q", err, a.Site().Domains)
+	}
+}
