@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -286,6 +287,38 @@ func TestOneRowForAMessage(t *testing.T) {
 			o.drop()
 		})
 	}
+}
+
+// Two messages that wait too long, one of them just being kept, have rows in their order.
+func TestSpooledBesideOneThatIsKept(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, old := n.managed("romeo", "orchard"), n.online(n.account("juliet"), "balcony")
+		old.stick()
+		go old.End("", "")
+		n.settle()
+		romeo.say(juliet, 0, 2) // to nobody
+		n.settle()
+		swept := make(chan bool)
+		whileKept = func() {
+			whileKept = nil
+			go func() {
+				romeo.managed.ledger.spoolOverdue(0)
+				close(swept)
+			}()
+			for range 10000 { // it can do as much as it is allowed to
+				runtime.Gosched()
+			}
+		}
+		old.unstick()
+		<-swept
+		n.settle()
+		fresh := n.bind(n.account("juliet"), "garden")
+		fresh.send("<presence/>")
+		fresh.hears(0, 2)
+		if whileKept != nil {
+			n.t.Error("nothing was kept")
+		}
+	})
 }
 
 // What waits for the end of a session is not kept before what that session lost.

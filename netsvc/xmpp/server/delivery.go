@@ -150,7 +150,10 @@ func reachable(list []xmpp.Session, a *account) []xmpp.Session {
 // sender gets the error of section 8.5.2.2.1. Where t.Took names sessions it came
 // here to keep the order, and goes to them if nobody keeps it.
 func (g *generation) keep(t *xmpp.Transit, c *owed) {
-	for !c.begin(keeping, spooling) { // or it would be spooled meanwhile, and its row be younger than those behind it
+	for { // spooled meanwhile, its row would be younger than those behind it
+		if _, ok := c.begin(keeping, spooling); ok {
+			break
+		}
 		if c.toOffline() {
 			return
 		}

@@ -15,6 +15,9 @@ type keeper struct {
 	rows *table.Table
 }
 
+// whileKept is called for every message that nobody takes, before it has a row.
+var whileKept func()
+
 func init() {
 	xmpp.Register(xmpp.Info{Name: "archive", Summary: "an archive for tests", New: func() xmpp.Module { return new(keeper) }})
 }
@@ -27,6 +30,12 @@ func (k *keeper) Setup(h xmpp.Host) error {
 			key := table.AppendUint64(table.AppendUint64(nil, uint64(t.Account.ID())), k.host.Store().Order())
 			t.Batch.Put(k.rows, key, []byte{1})
 			t.Keep()
+		}
+		return xmpp.Pass
+	})
+	h.Hooks().Undelivered.Handle.Add("archive", func(*xmpp.Transit) xmpp.Verdict {
+		if whileKept != nil {
+			whileKept()
 		}
 		return xmpp.Pass
 	})

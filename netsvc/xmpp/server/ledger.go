@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -152,8 +153,11 @@ func (l *ledger) spoolOverdue(age time.Duration) (again bool) {
 	}
 	l.watched = again
 	l.mu.Unlock()
+	var wait []*account
 	for _, c := range late {
-		c.spool()
+		if !slices.Contains(wait, c.account) && !c.spool() {
+			wait = append(wait, c.account) // until the next look
+		}
 	}
 	return again
 }

@@ -137,12 +137,16 @@ func (c *owed) delayed() *stanza.Stanza {
 }
 
 // spool commits the message to its account's spool, from where it is delivered if
-// the server dies before the client has it.
-func (c *owed) spool() {
+// the server dies before the client has it. False: somebody is just giving it a row, and no
+// later message of its sender may have one before.
+func (c *owed) spool() bool {
 	srv := c.account.server
 	keep := srv.current().spool
-	if keep == nil || !keep.Keeps(c.stanza) || !c.begin(spooling, spooling|keeping|stored|done) {
-		return
+	if keep == nil || !keep.Keeps(c.stanza) {
+		return true
+	}
+	if old, ok := c.begin(spooling, spooling|keeping|stored|done); !ok {
+		return old&(spooling|stored|done) != 0
 	}
 	var b store.Batch
 	c.row = keep.Put(&b, c.account, c.delayed())
@@ -158,6 +162,7 @@ func (c *owed) spool() {
 		c.account.Release()
 	})
 	c.step(submitted)
+	return true
 }
 
 // step notes how far the message's row has come. What became of the row may be told
@@ -178,15 +183,15 @@ func (c *owed) step(bit uint32) {
 	}
 }
 
-// begin sets a bit unless the message is in one of those states: false.
-func (c *owed) begin(bit, unless uint32) bool {
+// begin sets a bit, unless the old state is one of those.
+func (c *owed) begin(bit, unless uint32) (old uint32, ok bool) {
 	for {
-		old := c.state.Load()
+		old = c.state.Load()
 		if old&unless != 0 {
-			return false
+			return old, false
 		}
 		if c.state.CompareAndSwap(old, old|bit) {
-			return true
+			return old, true
 		}
 	}
 }
