@@ -24,6 +24,7 @@ type account struct {
 	slots    xmpp.Slots
 	decide   sync.Mutex
 	backlog  backlog
+	status   atomic.Pointer[string] // of the last unavailable presence; nil since somebody is available
 }
 
 func (a *account) ID() users.ID       { return a.id }

@@ -68,11 +68,17 @@ func (b *both) Switch() {
 // nothing more happens.
 func run(t *testing.T, f func(n *node)) {
 	t.Helper()
+	runBuilt(t, time.Time{}, f)
+}
+
+// runBuilt is run for a program that was made at that time.
+func runBuilt(t *testing.T, built time.Time, f func(n *node)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &both{}
 		var srv *Server
 		info := module.Info{Name: "node", New: func() module.Module { return b }}
-		r := moduletest.Start(t, info, moduletest.Options{Site: &module.Site{Domains: []string{"montague.lit"}, Data: t.TempDir()}})
+		r := moduletest.Start(t, info, moduletest.Options{Built: built, Site: &module.Site{Domains: []string{"montague.lit"}, Data: t.TempDir()}})
 		srv = b.parts[1].(*service).g.Server
 		f(&node{Server: srv, t: t, running: r})
 	})

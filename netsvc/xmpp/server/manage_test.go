@@ -392,6 +392,17 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// A clock that is set between two runs does not end what waits for its client.
+func TestRestartWithoutAClock(t *testing.T) {
+	runBuilt(t, time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC), func(n *node) { // that is a day ahead
+		c := n.managed("juliet", "balcony")
+		n.parkAll()
+		time.Sleep(48 * time.Hour)
+		n.wake()
+		c.resume(0).expect("<resumed")
+	})
+}
+
 // Restarts make nothing come twice, nor out of order: neither what a client had in
 // hand of its offline messages, nor what was in the spool.
 func TestRestartAgain(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	users "linnet/netsvc/account"
 	"linnet/netsvc/wire/jid"
+	"linnet/netsvc/wire/stamp"
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
 	"linnet/netsvc/xmpp/stream"
@@ -67,7 +68,7 @@ func (s *Server) park(ctx context.Context) {
 		}
 		ss.drain() // what came meanwhile is newer than that
 		ss.account.wait(0, -1)
-		b.PutUntil(s.tables.parked, []byte(ss.managed.id), ss.p.encode(), time.Now().Add(ss.p.window))
+		b.PutUntil(s.tables.parked, []byte(ss.managed.id), ss.p.encode(), s.until(ss.p.window))
 	}
 	if err := s.store.Apply(ctx, &b); err != nil {
 		s.log.Error("sessions could not be put away", "cause", err)
@@ -91,10 +92,19 @@ func (s *Server) park(ctx context.Context) {
 		}
 		ss.noteHandled(&b)
 	}
-	b.PutUntil(s.tables.parked, wholeMark, nil, time.Now().Add(longest))
+	b.PutUntil(s.tables.parked, wholeMark, nil, s.until(longest))
 	if err := s.store.Apply(ctx, &b); err != nil {
 		s.log.Error("sessions could not be put away", "cause", err)
 	}
+}
+
+// until is when the time of a row is up: never, if the clock is not set, as counted from
+// 1970 it would be over once it is.
+func (s *Server) until(window time.Duration) (t time.Time) {
+	if now := time.Now(); stamp.IsSet(now, s.store.Options().Built) {
+		t = now.Add(window)
+	}
+	return t
 }
 
 // wholeMark is the row that says that all other rows of the table can be relied on. No

@@ -23,16 +23,14 @@ func (g *generation) ownPresence(ss *Session, s *stanza.Stanza) {
 			ss.account.Defer()
 			defer ss.account.Proceed()
 		}
-		ss.status.Store(nil)
+		ss.account.status.Store(nil)
 		old := ss.presence.Swap(&presence{s, priority})
 		g.hooks.Presence.Tell(xmpp.PresenceChange{Session: ss, Was: old.of(), Now: s})
 		if old == nil {
 			g.hooks.Available.Tell(ss)
 		}
 	case stanza.Unavailable:
-		if n := s.Node("jabber:client", "status"); n != nil {
-			ss.status.Store(&n.Text)
-		}
+		ss.account.status.Store(statusOf(s))
 		// Also of a client that was never available: strangers may have been shown
 		// its presence directly.
 		old := ss.presence.Swap(nil)
@@ -48,6 +46,22 @@ func (p *presence) of() *stanza.Stanza {
 	}
 	return p.stanza
 }
+
+// statusOf reads RFC 6121 section 4.7.2.2, of which no more than statusBytes are kept when
+// everybody is gone; nil if there is none.
+func statusOf(s *stanza.Stanza) *string {
+	n := s.Node("jabber:client", "status")
+	if n == nil {
+		return nil
+	}
+	text := n.Text
+	if len(text) > statusBytes {
+		text = strings.ToValidUTF8(text[:statusBytes], "")
+	}
+	return &text
+}
+
+const statusBytes = 1 << 10
 
 // priorityOf reads RFC 6121 section 4.7.2.3.
 func priorityOf(s *stanza.Stanza) (int8, bool) {

@@ -23,9 +23,8 @@ type Session struct {
 	slots    xmpp.Slots
 	flags    atomic.Uint32
 	presence atomic.Pointer[presence]
-	status   atomic.Pointer[string] // of the client's last unavailable presence
-	since    int64                  // Unix seconds
-	active   atomic.Int64           // Unix seconds
+	since    int64        // Unix seconds
+	active   atomic.Int64 // Unix seconds
 
 	ended atomic.Bool // or about to: new messages only pass through
 
@@ -313,6 +312,9 @@ func (ss *Session) finish(why *stream.Error, straw queued) (first bool) {
 
 	ss.account.wait(0, 1) // before a successor can be there
 	ss.ended.Store(true)
+	if ss.presence.Load() != nil {
+		ss.account.status.Store(nil) // gone without a word
+	}
 	ss.server.resumable.remove(resumption)
 	if why != nil {
 		ss.server.CountError(why)
@@ -346,7 +348,7 @@ func (ss *Session) leave() {
 	g.hooks.Ended.Tell(ss)
 	if len(ss.account.Sessions()) == 0 {
 		status := ""
-		if p := ss.status.Load(); p != nil {
+		if p := ss.account.status.Load(); p != nil {
 			status = *p
 		}
 		ss.server.accounts.LoggedOut(ss.account.id, status)
