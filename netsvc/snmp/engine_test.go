@@ -117,6 +117,41 @@ func TestStopDuringReload(t *testing.T) {
 	}
 }
 
+// However a source is written, who asks from there may.
+func TestCommunitySources(t *testing.T) {
+	for _, tc := range []struct {
+		source, from string
+		want         bool
+	}{
+		{"192.0.2.7", "192.0.2.7", true},
+		{"192.0.2.7", "::ffff:192.0.2.7", true},
+		{"::ffff:192.0.2.7", "192.0.2.7", true},
+		{"::ffff:192.0.2.7", "::ffff:192.0.2.7", true},
+		{"::ffff:192.0.2.7", "192.0.2.8", false},
+		{"::ffff:192.0.2.0/120", "192.0.2.8", true},
+		{"::ffff:192.0.2.0/120", "192.0.3.8", false},
+		{"::ffff:0:0/96", "203.0.113.9", true},
+		{"::ffff:0:0/96", "2001:db8::1", false},
+		{"2001:db8::/32", "2001:db8::1", true},
+		{"fe80::1%eth0", "fe80::1%eth1", true},
+	} {
+		o := &options{}
+		c := &communityOptions{sources: []string{tc.source}, view: viewAll}
+		section := config.NewSchema().Section("snmp")
+		if err := section.Secret(&c.name, "name", "the name").AssignText("x", config.LayerFlag); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.checkCommunity(c); err != nil {
+			t.Errorf("%s: %v", tc.source, err)
+			continue
+		}
+		a := &access{communities: []*principal{{community: []byte("x"), sources: c.from}}}
+		if got := a.community([]byte("x"), netip.MustParseAddr(tc.from)) != nil; got != tc.want {
+			t.Errorf("%s asks, and the source is %s: %v", tc.from, tc.source, got)
+		}
+	}
+}
+
 // A restart has new boots, the same engine and the same keys.
 func TestKeysAreKept(t *testing.T) {
 	r, _ := start(t, map[string]string{"snmp.user.noc/auth_secret": "the first phrase"})
@@ -173,6 +208,7 @@ func TestOptions(t *testing.T) {
 		{"a community without name", "community.a/sources=10.0.0.0/8", "1 to 255"},
 		{"a community for all", "community.a/name=x", "must say who"},
 		{"a community of nonsense", "community.a/name=x;community.a/sources=10.0.0.0/33", "neither"},
+		{"a community of more than all of IPv4", "community.a/name=x;community.a/sources=::ffff:0:0/95", "neither"},
 		{"a target", "target.a/address=192.0.2.1;target.a/community=x", ""},
 		{"a target with port", "target.a/address=[2001:db8::1]:1162;target.a/community=x", ""},
 		{"a target of IPv6", "target.a/address=2001:db8::1;target.a/community=x", ""},

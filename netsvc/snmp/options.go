@@ -234,7 +234,10 @@ func (o *options) checkCommunity(c *communityOptions) error {
 		if a, err2 := netip.ParseAddr(text); err2 == nil {
 			p, err = netip.PrefixFrom(a.WithZone(""), a.BitLen()), nil
 		}
-		if err != nil {
+		if a := p.Addr(); a.Is4In6() { // who asks is compared as IPv4; of fewer than 96 bits nothing valid is left
+			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
+		}
+		if err != nil || !p.IsValid() {
 			return config.Bad("sources", "%q is neither an address nor a network", text)
 		}
 		c.from = append(c.from, p.Masked())
