@@ -201,6 +201,13 @@ func TestCtl(t *testing.T) {
 		{name: "flag without value", argv: "say -kind", code: ExitUsage, err: "-kind needs a value"},
 		{name: "missing", argv: "say", code: ExitUsage, err: "text is missing: linnet ctl say [KIND] [FILE] TEXT…"},
 		{name: "missing beside a password", argv: "user add", stdin: "hush\n", code: ExitUsage, err: "jid is missing: linnet ctl user add JID"},
+		{name: "no address, before a password", argv: "user add bo:b@x@y", answers: []string{}, code: ExitUsage, err: `"bo:b@x@y" is not an address`},
+		{name: "no account, before a password", argv: "user add bob", answers: []string{}, code: ExitUsage, err: `jid: "bob" is not an address of an account, such as alice@example.org`},
+		{name: "two addresses, before a password", argv: "user add -jid a@x -jid b@x", answers: []string{}, code: ExitUsage, err: "takes one value, not 2"},
+		{name: "an empty address, before a password", argv: "user add -jid=", answers: []string{}, code: ExitUsage, err: "jid: is required"},
+		{name: "bad switch, before a password", argv: "user add bob@x -admin=perhaps", answers: []string{}, code: ExitUsage, err: "neither true nor false"},
+		{name: "no address, before it is confirmed", argv: "user delete @", answers: []string{}, code: ExitUsage, err: `"@" is not an address`},
+		{name: "a domain, without a password", argv: "user delete example.org -yes", code: ExitNotFound, err: "there is no example.org"},
 		{name: "no command", argv: "", code: ExitUsage, err: "which command?"},
 		{name: "half a command", argv: "user", code: ExitUsage, err: "user what? one of: add, delete, list"},
 		{name: "misspelt", argv: "user lsit", code: ExitUsage, err: `there is no command "user lsit"; did you mean "user list"?`},
@@ -234,7 +241,10 @@ func TestCtl(t *testing.T) {
 			if strings.HasPrefix(tc.argv, "user add bob") && code == ExitOK && w.users["bob@example.org"] != "hush" {
 				t.Errorf("the password is %q", w.users["bob@example.org"])
 			}
-			if who != nil && strings.HasPrefix(tc.argv, "user add") && !strings.HasPrefix(who.asked[0], "secret ") {
+			if who != nil && len(tc.answers) == 0 && len(who.asked) > 0 {
+				t.Errorf("asked %q before the words were looked at", who.asked)
+			}
+			if who != nil && len(tc.answers) > 0 && strings.HasPrefix(tc.argv, "user add") && !strings.HasPrefix(who.asked[0], "secret ") {
 				t.Errorf("asked %q", who.asked)
 			}
 		})

@@ -336,7 +336,7 @@ func (s *session) help(set []*command.Command, argv []string, json bool) int {
 }
 
 // complete asks for what is missing: passwords, and whether what cannot be undone is meant. Nobody is asked for
-// a command that lacks something else.
+// a command that lacks something else, or whose words are wrong.
 func (s *session) complete(w *words, answers bool) error {
 	for i := range w.command.Args {
 		if a := &w.command.Args[i]; a.Kind != command.Password && a.Required && a.Default == "" && len(w.args[a.Name]) == 0 {
@@ -351,7 +351,7 @@ func (s *session) complete(w *words, answers bool) error {
 		if !answers {
 			return usage("-%s is missing", a.Name)
 		}
-		answer, err := s.ask(field{key: "ask", text: a.Help}, field{key: "secret", text: "true", flag: true})
+		answer, err := s.askFor(w, field{key: "ask", text: a.Help}, field{key: "secret", text: "true", flag: true})
 		if err != nil {
 			return err
 		}
@@ -360,11 +360,19 @@ func (s *session) complete(w *words, answers bool) error {
 	if w.command.Effect != command.Danger || w.yes || !answers {
 		return nil
 	}
-	answer, err := s.ask(field{key: "ask", text: w.command.Name + ": are you sure?"}, field{key: "confirm", text: "true", flag: true})
+	answer, err := s.askFor(w, field{key: "ask", text: w.command.Name + ": are you sure?"}, field{key: "confirm", text: "true", flag: true})
 	if err == nil && answer != "yes" {
 		err = errors.New("nothing was done")
 	}
 	return err
+}
+
+// askFor asks about a command whose words are right, as far as they can be told without running it.
+func (s *session) askFor(w *words, question ...field) (string, error) {
+	if err := w.command.CheckArgs(w.args); err != nil {
+		return "", err
+	}
+	return s.ask(question...)
 }
 
 func (s *session) ask(question ...field) (string, error) {

@@ -61,7 +61,7 @@ const (
 	Lines         // several texts: text-multi of a form
 	JID           // one address
 	JIDs          // several addresses
-	Password      // never shown, logged or echoed
+	Password      // never shown, logged or echoed; an address beside it is that of an account
 	Bool          // true or false
 	Int           // a whole number
 	Enum          // one of Choices

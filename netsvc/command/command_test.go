@@ -83,6 +83,7 @@ func TestArguments(t *testing.T) {
 		{"missing", Values{}, "jid", "is required"},
 		{"empty", Values{"jid": {""}}, "jid", "is required"},
 		{"no address", Values{"jid": {"@@"}}, "jid", "is not an address"},
+		{"no account beside a password", Values{"jid": {"example.org"}}, "jid", "is not an address of an account"},
 		{"one of several no address", Values{"jid": {"a@b"}, "jids": {"a@b", "@"}}, "jids", "is not an address"},
 		{"two where one", Values{"jid": {"a@b", "c@d"}}, "jid", "takes one value, not 2"},
 		{"unknown", Values{"jid": {"a@b"}, "jdi": {"x"}}, "jdi", "takes no such argument"},

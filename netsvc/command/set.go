@@ -113,7 +113,7 @@ func (s *Set) Stream(ctx context.Context, caller Caller, name string, args Value
 	case !caller.may(c):
 		err = Fail(Forbidden, "%s is not for the role %s", c.Name, caller.Role)
 	default:
-		if call.args, err = c.read(args); err == nil {
+		if call.args, err = c.read(args, true); err == nil {
 			result, err = s.protected(ctx, call)
 		}
 	}
@@ -192,13 +192,22 @@ const (
 	maxMany  = 1000     // values of one argument
 )
 
-// read checks args against the declaration and returns them as values.
-func (c *Command) read(args Values) (map[string]value, error) {
+// CheckArgs tells what is wrong with arguments, for a surface that asks for the passwords last: only these may still
+// be missing.
+func (c *Command) CheckArgs(args Values) error {
+	_, err := c.read(args, false)
+	return err
+}
+
+// read checks args against the declaration and returns them as values; of those that are not whole, passwords may
+// be missing.
+func (c *Command) read(args Values, whole bool) (map[string]value, error) {
 	for name := range args {
 		if c.Arg(name) == nil {
 			return nil, BadArg(name, "%s takes no such argument", c.Name)
 		}
 	}
+	secret := slices.ContainsFunc(c.Args, func(a Arg) bool { return a.Kind == Password })
 	values := make(map[string]value, len(c.Args))
 	for i := range c.Args {
 		a := &c.Args[i]
@@ -206,7 +215,7 @@ func (c *Command) read(args Values) (map[string]value, error) {
 		if len(texts) == 0 || len(texts) == 1 && texts[0] == "" && a.Kind != Text {
 			if a.Default != "" {
 				texts = []string{a.Default}
-			} else if a.Required {
+			} else if a.Required && (whole || a.Kind != Password) {
 				return nil, BadArg(a.Name, "is required")
 			} else {
 				continue
@@ -215,6 +224,9 @@ func (c *Command) read(args Values) (map[string]value, error) {
 		v, err := a.read(texts)
 		if err != nil {
 			return nil, err
+		}
+		if secret && a.Kind == JID && v.jids[0].Local() == "" {
+			return nil, BadArg(a.Name, "%q is not an address of an account, such as alice@example.org", texts[0])
 		}
 		values[a.Name] = v
 	}
