@@ -8,9 +8,10 @@ import (
 	"linnet/store/table"
 )
 
-// Limits of one row. bbolt allows longer keys; a key over a quarter page only makes the tree deep.
+// Limits of one row. A key has to hold an XMPP address, which may have 3071 bytes (RFC 7622 section 3.1). bbolt allows
+// longer keys; a key over a quarter page only makes the tree deep.
 const (
-	MaxKey   = 1024
+	MaxKey   = 4096
 	MaxValue = 16 << 20
 )
 

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -212,6 +213,71 @@ func TestBadBatchesAreRefusedAlone(t *testing.T) {
 		if b.Len() != 0 {
 			t.Errorf("%s: the batch is not empty after Apply", tt.name)
 		}
+	}
+}
+
+// A table of the longest keys, which differ at their end, is a deep tree of large pages; all that is done to rows is done
+// to these.
+func TestLongestKeys(t *testing.T) {
+	rows := table.New("rows", table.None, table.Expires(), table.WithIndex("turned", 1, func(k, v []byte, add func([]byte)) {
+		add(table.AppendBytes(nil, v))
+	}))
+	s := storetest.Open(t, rows)
+	s.SetRangeStep(30)
+	long := func(n uint64) []byte { return append(bytes.Repeat([]byte("x"), store.MaxKey-8), key(n)...) }
+	const count = 300
+	var b store.Batch
+	for i := range uint64(count) {
+		n := i * 7919 % count
+		b.Absent(rows, long(n))
+		b.PutUntil(rows, long(n), long(count-n), time.Now().Add(time.Hour))
+	}
+	apply(t, s, &b)
+	expect := func(from, to uint64) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) {
+			next := from
+			if err := tx.Scan(rows, nil, nil, false, func(k, v []byte) bool {
+				if !bytes.Equal(k, long(next)) || !bytes.Equal(v, long(count-next)) {
+					t.Fatalf("row %d is another", next)
+				}
+				next++
+				return true
+			}); err != nil || next != to {
+				t.Errorf("%d rows, %v; want %d", next-from, err, to-from)
+			}
+			next = to
+			if err := tx.ScanIndex(rows, "turned", nil, nil, false, func(_, k, _ []byte) bool {
+				next--
+				return bytes.Equal(k, long(next))
+			}); err != nil || next != from {
+				t.Errorf("by the index the rows end with %d, %v; want %d", next, err, from)
+			}
+		})
+	}
+	check := func() {
+		t.Helper()
+		if err := store.Check(mainPath(s.Options()), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	expect(0, count)
+	check()
+	b.DeleteRange(rows, nil, long(120))
+	b.Delete(rows, long(count-1))
+	b.Present(rows, long(count-2))
+	apply(t, s, &b)
+	expect(120, count-1)
+	waitRemoved(t, s)
+	check()
+	s = storetest.Crash(t, s)
+	expect(120, count-1)
+	if err := s.Compact(t.Context()); err != nil {
+		t.Error(err)
+	}
+	expect(120, count-1)
+	if snap, err := s.Snapshot(); err != nil || store.Check(snap.Path, nil) != nil {
+		t.Errorf("snapshot %+v, %v", snap, err)
 	}
 }
 

@@ -80,6 +80,16 @@ func TestWhatIsKept(t *testing.T) {
 	}
 }
 
+// RFC 7622 section 3.1: each part of an address may have 1023 bytes.
+func TestLongestAddress(t *testing.T) {
+	contact := strings.Repeat("x", 1023) + "@" + strings.Repeat(strings.Repeat("y", 62)+".", 16) + strings.Repeat("z", 15)
+	xmpptest.Test(t, capulet(), func(t *testing.T, s *xmpptest.Server) {
+		juliet := s.Login("juliet@capulet.lit/balcony")
+		juliet.Send(say(contact, "a"))
+		ask(t, juliet, with("with", contact)).expect(t, "a", true)
+	})
+}
+
 // Presence and IQs are nobody's conversation.
 func TestOnlyMessagesAreKept(t *testing.T) {
 	xmpptest.Test(t, capulet(), func(t *testing.T, s *xmpptest.Server) {

@@ -100,6 +100,16 @@ func TestCommandErrors(t *testing.T) {
 	}
 }
 
+// RFC 7622 section 3.1: each part of an address may have 1023 bytes.
+func TestLongestAddress(t *testing.T) {
+	capulet(t, func(t *testing.T, s *xmpptest.Server) {
+		longest := strings.Repeat("x", 1023) + "@" + strings.Repeat(strings.Repeat("y", 62)+".", 16) + strings.Repeat("z", 15) + "/" + strings.Repeat("z", 1023)
+		juliet := s.Login("juliet@capulet.com/chamber")
+		juliet.Ask(command("block", longest), done("block"))
+		juliet.Ask(getList, theList(longest))
+	})
+}
+
 func TestTooManyAddresses(t *testing.T) {
 	o := xmpptest.Options{Hosts: []string{"capulet.com"}, Values: map[string]string{"xmpp.blocking/addresses": "2"}}
 	xmpptest.Test(t, o, func(t *testing.T, s *xmpptest.Server) {

@@ -167,6 +167,24 @@ func TestRequestWaits(t *testing.T) {
 	})
 }
 
+// RFC 7622 section 3.1: each part of an address may have 1023 bytes. Such a contact can be kept, and may ask.
+func TestLongestAddress(t *testing.T) {
+	local := strings.Repeat("x", 1023)
+	enact(t, func(t *testing.T, s scene) {
+		longest := local + "@" + strings.Repeat(strings.Repeat("y", 62)+".", 16) + strings.Repeat("z", 15)
+		s.juliet.Ask(set(`<item jid='`+longest+`'/>`), done)
+		s.juliet.Expect(push(`<item jid='` + longest + `' subscription='none'/>`))
+	})
+	xmpptest.Test(t, xmpptest.Options{}, func(t *testing.T, s *xmpptest.Server) {
+		juliet, net := s.Login("juliet@example.com/balcony"), s.Peer("example.net")
+		juliet.Send(`<presence/>`)
+		request := `<presence id='1' from='` + local + `@example.net' to='juliet@example.com' type='subscribe'/>`
+		net.Send(request)
+		juliet.Expect(request)
+		net.Nothing()
+	})
+}
+
 func TestLargeRequestsAreNotKept(t *testing.T) {
 	request := func(n int) string { // a request of n bytes
 		s := `<presence id="r" from="romeo@example.net" to="juliet@example.com" type="subscribe"><status></status></presence>`
