@@ -331,13 +331,13 @@ func TestSchema(t *testing.T) {
 		}
 		return nil
 	})
-	s.Section("a").Check(func() error { return errors.New("something else") })
+	s.Section("a").Check(func() error { return errors.Join(errors.New("something else"), nil, Bad("m", "and m")) })
 	if err := b.Option("n").Assign(int64(9), LayerFile, "f", 3); err != nil {
 		t.Fatal(err)
 	}
 	p := Problems(s.Validate())
 	p.Sort()
-	if got, want := p.Error(), "[a] something else\nf:3: [b] n: 9 is more than m"; got != want {
+	if got, want := p.Error(), "[a] something else\n[a] m: and m\nf:3: [b] n: 9 is more than m"; got != want {
 		t.Errorf("problems\n%s\nwant\n%s", got, want)
 	}
 }

@@ -83,22 +83,31 @@ func (s *Schema) Validate() []*Problem {
 	var found []*Problem
 	for _, section := range s.sections {
 		for _, check := range section.checks {
-			err := check()
-			if err == nil {
-				continue
-			}
-			p := &Problem{Section: section.name, Text: err.Error()}
-			var bad *badOption
-			if errors.As(err, &bad) {
-				p.Option = bad.option
-				if o := section.Option(bad.option); o != nil {
-					p.File, p.Line = o.File, o.Line
+			for _, err := range apart(check()) {
+				p := &Problem{Section: section.name, Text: err.Error()}
+				var bad *badOption
+				if errors.As(err, &bad) {
+					p.Option = bad.option
+					if o := section.Option(bad.option); o != nil {
+						p.File, p.Line = o.File, o.Line
+					}
 				}
+				found = append(found, p)
 			}
-			found = append(found, p)
 		}
 	}
 	return found
+}
+
+// apart returns the errors that errors.Join made one of.
+func apart(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 // Changed lists the options of now whose values differ from those of before, by section. One that is new
@@ -155,8 +164,8 @@ func (s *Section) Option(name string) *Option {
 }
 
 // Check declares a test that runs when all options have their values, before anything starts: for what
-// one option alone cannot tell. An error made by Bad points at the option that must change. The check
-// must not act: no I/O beyond reading a file that an option names.
+// one option alone cannot tell. An error made by Bad points at the option that must change; several mistakes are
+// told at once by errors.Join. The check must not act: no I/O beyond reading a file that an option names.
 func (s *Section) Check(check func() error) { s.checks = append(s.checks, check) }
 
 func (s *Section) fail(format string, args ...any) {

@@ -143,40 +143,47 @@ func (p *service) metrics(m *metric.Section) {
 	})
 }
 
-// check reads what is written as text.
+// check reads what is written as text, and tells all that is wrong with it.
 func (p *service) check() error {
-	_, _, err := ports(p.relayPorts)
-	if err != nil {
-		return config.Bad("relay_ports", "%v", err)
-	}
-	if len(p.realm) > guard.MaxRealm || strings.ContainsAny(p.realm, "\":\\") {
-		return config.Bad("realm", "at most %d letters, without colons and quotes", guard.MaxRealm)
-	}
-	if _, _, err := families(p.relayAddresses); err != nil {
-		return config.Bad("relay_addresses", "%v", err)
-	}
-	if a, err := netip.ParseAddr(p.external); p.external != "" && (err != nil || !a.Is4()) {
-		return config.Bad("external_address", "%q is not an IPv4 address", p.external)
-	}
-	if p.behaviorPlan, err = plan(p.behavior, p.behaviorPort); err != nil {
-		return config.Bad("behavior", "%v", err)
-	}
-	p.behaviorListener = nil
-	if p.behaviorPlan.Port != 0 {
-		for _, at := range p.behaviorPlan.Sockets() {
-			p.behaviorListener = append(p.behaviorListener, at.String())
-			if other := holder(p.listen, at); other != "" {
-				return config.Bad("behavior_port", "%s is taken by %s of `listen`", at, other)
-			}
+	var all []error
+	bad := func(option string, err error) {
+		if err != nil {
+			all = append(all, config.Bad(option, "%v", err))
 		}
 	}
-	if _, err := networks(p.allow); err != nil {
-		return config.Bad("allow_peers", "%v", err)
+	_, _, err := ports(p.relayPorts)
+	bad("relay_ports", err)
+	if len(p.realm) > guard.MaxRealm || strings.ContainsAny(p.realm, "\":\\") {
+		bad("realm", fmt.Errorf("at most %d letters, without colons and quotes", guard.MaxRealm))
 	}
-	if _, err := networks(p.deny); err != nil {
-		return config.Bad("deny_peers", "%v", err)
+	_, _, err = families(p.relayAddresses)
+	bad("relay_addresses", err)
+	if a, err := netip.ParseAddr(p.external); p.external != "" && (err != nil || !a.Is4()) {
+		bad("external_address", fmt.Errorf("%q is not an IPv4 address", p.external))
 	}
-	return nil
+	p.behaviorPlan, err = plan(p.behavior, p.behaviorPort)
+	bad("behavior", err)
+	bad("behavior_port", p.placeBehavior())
+	_, err = networks(p.allow)
+	bad("allow_peers", err)
+	_, err = networks(p.deny)
+	bad("deny_peers", err)
+	return errors.Join(all...)
+}
+
+// placeBehavior lists where the plan listens, which no address of listen may take.
+func (p *service) placeBehavior() (err error) {
+	p.behaviorListener = nil
+	if p.behaviorPlan.Port == 0 {
+		return nil
+	}
+	for _, at := range p.behaviorPlan.Sockets() {
+		p.behaviorListener = append(p.behaviorListener, at.String())
+		if other := holder(p.listen, at); other != "" && err == nil {
+			err = fmt.Errorf("%s is taken by %s of `listen`", at, other)
+		}
+	}
+	return err
 }
 
 // ports reads "49152-49407".

@@ -16,6 +16,7 @@ import (
 
 	"linnet/netsvc/account"
 	"linnet/netsvc/command"
+	"linnet/netsvc/config"
 	"linnet/netsvc/module"
 	"linnet/netsvc/module/moduletest"
 	"linnet/netsvc/turn/credential"
@@ -292,5 +293,34 @@ func TestConnections(t *testing.T) {
 	}
 	if _, err := ask(); err != nil {
 		t.Error(err)
+	}
+}
+
+// All mistakes are told at once, each with its option.
+func TestMistakes(t *testing.T) {
+	good := service{relayPorts: "50000-50063", listen: []string{"[::]:3478"}, behaviorPort: 3480}
+	bad := good
+	bad.relayPorts, bad.realm, bad.relayAddresses, bad.external = "80", "a:b", []string{"::"}, "5.6.7"
+	bad.behavior, bad.allow, bad.deny = []string{"192.0.2.1"}, []string{"10.0.0.0/33"}, []string{"x"}
+	taken := good
+	taken.behavior, taken.behaviorPort, taken.deny = []string{"192.0.2.1", "192.0.2.2"}, 3477, []string{"x"}
+	for _, tc := range []struct {
+		name    string
+		service service
+		want    string
+	}{
+		{"none", good, ""},
+		{"all", bad, "relay_ports realm relay_addresses external_address behavior allow_peers deny_peers"},
+		{"a port that is taken", taken, "behavior_port deny_peers"},
+	} {
+		schema := config.NewSchema()
+		schema.Section("turn").Check(tc.service.check)
+		var got []string
+		for _, p := range schema.Validate() {
+			got = append(got, p.Option)
+		}
+		if strings.Join(got, " ") != tc.want {
+			t.Errorf("%s: mistakes in %q, want %s", tc.name, got, tc.want)
+		}
 	}
 }
