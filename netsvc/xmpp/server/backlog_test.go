@@ -218,6 +218,30 @@ func TestLostGroupchat(t *testing.T) {
 	})
 }
 
+// A message of type normal is for the resource it is addressed to (RFC 6121 section 8.5.3.2.1); one that its session
+// lost is another's all the same, and one in the recipient's archive is not refused.
+func TestNormalMessages(t *testing.T) {
+	run(t, func(n *node) {
+		romeo, old := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
+		other := n.managed("juliet", "chamber")
+		romeo.send("<message to='" + juliet + "/balcony'><body>lost</body></message>")
+		old.End("", "")
+		other.expect("lost")
+		romeo.send("<message to='" + juliet + "/balcony' id='n1'><body>late</body></message>")
+		romeo.expect("id='n1'", "type='error'", "<service-unavailable")
+		romeo.send("<message to='" + juliet + "/balcony' id='n2'><body>archived</body><kept xmlns='" + keeperSpace + "'/></message>")
+		if got := romeo.read() + other.read(); strings.Contains(got, "error") || strings.Contains(got, "<message") {
+			n.t.Errorf("got %s", got)
+		}
+		time.Sleep(2 * time.Second) // settle_after
+		romeo.AckRequested(romeo.epoch)
+		romeo.expect("h='4'")
+		if rows := n.offlineRows(t); rows != 1 { // what chamber has not acknowledged
+			n.t.Errorf("%d rows", rows)
+		}
+	})
+}
+
 // A message whose session ends between the choice and the look at the backlog waits behind what does so already.
 func TestSessionEndsDuringTheChoice(t *testing.T) {
 	run(t, func(n *node) {

@@ -79,18 +79,22 @@ func (g *generation) deliverMessage(t *xmpp.Transit, a *account, r receipt) {
 }
 
 // choose names the sessions that get a message: those of section 8.5 or, where the
-// resource it is for has gone, the person (8.5.3.2.1).
+// resource that a chat is for has gone, the person (8.5.3.2.1).
 func choose(list []xmpp.Session, s *stanza.Stanza, a *account) []xmpp.Session {
 	list = receivers(list, s, a)
-	if len(list) == 0 && forPerson(s) {
+	if len(list) == 0 && s.Type == stanza.Chat {
 		list = reachable(list, a)
 	}
 	return list
 }
 
 // forPerson reports whether the message is for a person more than for a client: it
-// can be kept, and may go to another resource than the one it is addressed to.
+// can be kept, and if its session loses it another one may get it.
 func forPerson(s *stanza.Stanza) bool { return s.Type == stanza.Normal || s.Type == stanza.Chat }
+
+// forResource reports whether nobody else gets the message when the resource that it is
+// for is not there (8.5.3.2.1).
+func forResource(s *stanza.Stanza) bool { return s.Type != stanza.Chat && s.To.IsFull() }
 
 // hand gives the message to the sessions in t.Took. Where there are none it is kept,
 // or it is of a type that is answered or dropped.
@@ -98,10 +102,12 @@ func (g *generation) hand(t *xmpp.Transit, c *owed) {
 	switch {
 	case len(t.Took) > 0:
 		g.fanOut(t, c)
-	case forPerson(t.Stanza):
+	case forPerson(t.Stanza) && !forResource(t.Stanza):
 		g.keep(t, c)
+	case t.Kept(): // in the recipient's archive
+		g.storedBy(t, c)
 	default:
-		if t.Stanza.Type == stanza.GroupChat {
+		if (t.Stanza.Type == stanza.GroupChat || t.Stanza.Type == stanza.Normal) && !c.is(stored) {
 			g.bounce(t.Stanza, stanza.NewError(stanza.ServiceUnavailable, ""))
 		}
 		c.finish()
@@ -219,7 +225,7 @@ func (g *generation) undelivered(c *owed) {
 	if forPerson(c.stanza) {
 		t.Stanza = c.delayed()
 		t.Took = reachable(t.Took, c.account)
-		keep = c.account.behind()
+		keep = len(t.Took) == 0 || c.account.behind()
 	}
 	if keep {
 		g.keep(t, c)

@@ -354,7 +354,7 @@ func (s *Server) deliver(g *generation, t *xmpp.Transit, a *Account) {
 
 func (s *Server) deliverMessage(g *generation, t *xmpp.Transit, a *Account, one *session) {
 	st := t.Stanza
-	chatty := st.Type == stanza.Normal || st.Type == stanza.Chat
+	chatty := st.Type == stanza.Chat || st.Type == stanza.Normal && st.To.IsBare()
 	switch {
 	case st.To.IsFull() && one != nil:
 		t.Took = append(t.Took, one)
@@ -370,7 +370,7 @@ func (s *Server) deliverMessage(g *generation, t *xmpp.Transit, a *Account, one 
 		s.fanOut(g, t)
 	case chatty:
 		s.keep(g, t)
-	case st.Type == stanza.GroupChat:
+	case st.Type == stanza.GroupChat, st.Type == stanza.Normal && !t.Kept():
 		s.bounce(st, stanza.NewError(stanza.ServiceUnavailable, ""))
 	}
 }
