@@ -84,26 +84,62 @@ func (a *Appliance) build() (*generation, error) {
 	return g, nil
 }
 
-// route gives every address its listener. Two listeners on one address are a mistake of the operator.
+// route gives every address its listener. Two listeners on one address are a mistake of the operator, as is one on all
+// addresses beside any other on that port.
 func (g *generation) route() config.Problems {
 	g.routes = make(map[string]*module.Listener)
+	var owners []owner
 	var problems config.Problems
 	g.eachAddress(func(s *module.Service, l *module.Listener, at address) {
-		if g.routes[at.key] == nil {
-			g.routes[at.key] = l
+		mine := owner{at, config.Problem{Section: s.Info.Name, Option: l.Name}}
+		if o := g.declared.Schema.Bound(l.Addrs); o != nil {
+			mine.where = config.Problem{File: o.File, Line: o.Line, Section: o.Section, Option: o.Name}
+		}
+		i := slices.IndexFunc(owners, func(o owner) bool { return o.meets(at) })
+		if i < 0 {
+			owners, g.routes[at.key] = append(owners, mine), l
 			return
 		}
-		p := &config.Problem{Section: s.Info.Name, Text: at.addr + " is there twice"}
-		if o := g.declared.Schema.Bound(l.Addrs); o != nil {
-			p.File, p.Line, p.Section, p.Option = o.File, o.Line, o.Section, o.Name
+		p := mine.clash(owners[i])
+		if !slices.ContainsFunc(problems, func(q *config.Problem) bool { return *q == *p }) { // of one option for TCP and UDP
+			problems = append(problems, p)
 		}
-		if other := g.declared.Schema.Bound(g.routes[at.key].Addrs); other != nil && g.routes[at.key] != l {
-			p.Text = fmt.Sprintf("%s is taken by %s of [%s]", at.addr, other.Name, other.Section)
-		}
-		problems = append(problems, p)
 	})
 	problems.Sort()
 	return problems
+}
+
+// owner is an address and where it comes from, as a Problem without a text.
+type owner struct {
+	address
+	where config.Problem
+}
+
+// clash says that the address of o is taken by the other one.
+func (o owner) clash(other owner) *config.Problem {
+	p, by := o.where, other.where
+	option := by.Option + " of [" + by.Section + "]"
+	switch {
+	case by.Line == 0: // a default, or a flag
+	case by.File == p.File:
+		option += fmt.Sprintf(" in line %d", by.Line)
+	default:
+		option += fmt.Sprintf(", %s:%d", by.File, by.Line)
+	}
+	switch {
+	case p == by && o.addr == other.addr:
+		p.Text = o.addr + " is there twice"
+	case p == by:
+		p.Text = fmt.Sprintf("%s is taken by %s of the same list", o.addr, other.addr)
+	case o.addr == other.addr:
+		p.Text = fmt.Sprintf("%s is taken by %s", o.addr, option)
+	default:
+		p.Text = fmt.Sprintf("%s is taken by %s, %s", o.addr, other.addr, option)
+	}
+	if o.addr != other.addr && (o.everywhere() || other.everywhere()) {
+		p.Hint = "[::] and 0.0.0.0 both are all addresses, of IPv4 and of IPv6"
+	}
+	return &p
 }
 
 func (g *generation) eachAddress(f func(*module.Service, *module.Listener, address)) {

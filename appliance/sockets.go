@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,6 +37,31 @@ func newAddress(service string, l *module.Listener, place int, addr string) addr
 		key = fmt.Sprintf("%s %s/%s/%d/%s", network, service, l.Name, place, addr)
 	}
 	return address{key, network, addr}
+}
+
+// meets tells whether a socket at a leaves no room for one at b: both have one port, and the address of one is that
+// of the other or all addresses. Those are always of both families, however they are written: no socket is made for
+// IPv6 alone.
+func (a address) meets(b address) bool {
+	hostA, portA := a.canonical()
+	hostB, portB := b.canonical()
+	return a.network == b.network && portA == portB && portA != 0 && (hostA == hostB || a.everywhere() || b.everywhere())
+}
+
+// everywhere tells whether the address is all addresses of the machine.
+func (a address) everywhere() bool {
+	host, _ := a.canonical()
+	return host == "0.0.0.0" || host == "::"
+}
+
+// canonical returns the address in one spelling, and its port. A name stays one.
+func (a address) canonical() (host string, port int) {
+	host, text, _ := net.SplitHostPort(a.addr)
+	port, _ = strconv.Atoi(text)
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.Unmap().String()
+	}
+	return host, port
 }
 
 // Bound is one socket that is open.
