@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -42,16 +41,23 @@ func (c *client) say(to string, from, until int) {
 // hears fails the test unless exactly these numbers come, in this order.
 func (c *client) hears(from, until int) {
 	c.n.t.Helper()
-	var got, want []string
+	var want []string
+	for i := from; i < until; i++ {
+		want = append(want, fmt.Sprint(i))
+	}
+	c.heard(strings.Join(want, " "))
+}
+
+// heard is hears with a list.
+func (c *client) heard(want string) {
+	c.n.t.Helper()
+	var got []string
 	text := c.read()
 	for _, m := range numbered.FindAllStringSubmatch(text, -1) {
 		got = append(got, m[1])
 	}
-	for i := from; i < until; i++ {
-		want = append(want, fmt.Sprint(i))
-	}
-	if !slices.Equal(got, want) {
-		c.n.t.Fatalf("%s hears %s, want %d to %d, in\n%s", c.JID(), strings.Join(got, " "), from, until-1, text)
+	if list := strings.Join(got, " "); list != want {
+		c.n.t.Fatalf("%s hears %q, want %q, in\n%s", c.JID(), list, want, text)
 	}
 }
 
@@ -97,6 +103,39 @@ func TestLostMessagesComeFirst(t *testing.T) {
 				old.unstick()
 				goOn()
 				fresh.hears(0, 8)
+			})
+		})
+	}
+}
+
+// The same where the connection of a session without stream management is lost: whether its edge notices that before
+// what was under way is told as not written, or after that.
+func TestBrokenConnection(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		t.Run(fmt.Sprint("edge first=", first), func(t *testing.T) {
+			run(t, func(n *node) {
+				romeo, old := n.managed("romeo", "orchard"), n.online(n.account("juliet"), "balcony")
+				old.stick()
+				romeo.say(juliet, 0, 3)
+				under := old.breaks()
+				if first {
+					old.Detach(old.epoch)
+					romeo.say(juliet, 3, 5)
+					n.settle()
+				}
+				under()
+				n.settle()
+				old.Detach(old.epoch)
+				romeo.say(juliet, 5, 6)
+				old.unstick()
+				n.settle()
+				fresh := n.bind(n.account("juliet"), "garden")
+				fresh.send("<presence/>")
+				if first {
+					fresh.hears(0, 6)
+				} else {
+					fresh.heard("0 1 2 5")
+				}
 			})
 		})
 	}

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"slices"
+
 	"linnet/netsvc/wire/stanza"
 	"linnet/netsvc/xmpp"
 )
@@ -86,6 +88,15 @@ func choose(list []xmpp.Session, s *stanza.Stanza, a *account) []xmpp.Session {
 		list = reachable(list, a)
 	}
 	return list
+}
+
+// broken reports whether the session is about to end because its connection has. What it
+// loses may not come to it again: it would be behind what it loses next.
+func broken(s xmpp.Session) bool {
+	ss := s.(*Session)
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.managed == nil && ss.out != nil && ss.out.Lost()
 }
 
 // forPerson reports whether the message is for a person more than for a client: it
@@ -224,7 +235,7 @@ func (g *generation) undelivered(c *owed) {
 	keep := false
 	if forPerson(c.stanza) {
 		t.Stanza = c.delayed()
-		t.Took = reachable(t.Took, c.account)
+		t.Took = slices.DeleteFunc(reachable(t.Took, c.account), broken)
 		keep = len(t.Took) == 0 || c.account.behind()
 	}
 	if keep {

@@ -205,6 +205,7 @@ type sink struct {
 	slow    bool
 	stuck   chan struct{} // Close has to wait for it
 	unstick func()
+	told    chan struct{} // what was under way has to be told before Close is
 	limit   int
 	held    int
 	closed  bool
@@ -249,6 +250,25 @@ func (c *client) lose() {
 	c.sink.closed = true
 }
 
+// breaks is lose, and returns what tells of everything that is under way that it was not written.
+func (c *client) breaks() (tell func()) {
+	c.lose()
+	c.sink.mu.Lock()
+	defer c.sink.mu.Unlock()
+	queue, told := c.sink.queue, make(chan struct{})
+	c.sink.queue, c.sink.told = nil, told
+	tell = sync.OnceFunc(func() {
+		for _, it := range queue {
+			if it.Done != nil {
+				it.Done.Written(false)
+			}
+		}
+		close(told)
+	})
+	c.n.t.Cleanup(tell) // for a test that fails
+	return tell
+}
+
 // Kill lets a Close that is stuck go on.
 func (k *sink) Kill() {
 	k.mu.Lock()
@@ -278,10 +298,13 @@ func (k *sink) Close(_ time.Duration, farewell []byte, last flow.Done) {
 		k.wrote.Write(farewell)
 	}
 	k.closed = true
-	stuck := k.stuck
+	stuck, told := k.stuck, k.told
 	go func() {
 		if stuck != nil {
 			<-stuck
+		}
+		if told != nil {
+			<-told
 		}
 		for _, it := range queue {
 			if it.Done != nil {

@@ -196,14 +196,14 @@ func TestAcknowledgedWhileItIsSpooled(t *testing.T) {
 	})
 }
 
-// broken is a spool whose commits fail for a while.
-type broken struct {
+// failingSpool is a spool whose commits fail for a while.
+type failingSpool struct {
 	xmpp.Spool
 	fails bool
 	there map[uint64]bool // in the account's box
 }
 
-func (s *broken) Put(b *store.Batch, a xmpp.Account, st *stanza.Stanza) uint64 {
+func (s *failingSpool) Put(b *store.Batch, a xmpp.Account, st *stanza.Stanza) uint64 {
 	row := s.Spool.Put(b, a, st)
 	s.there[row] = true
 	if s.fails {
@@ -212,7 +212,7 @@ func (s *broken) Put(b *store.Batch, a xmpp.Account, st *stanza.Stanza) uint64 {
 	return row
 }
 
-func (s *broken) Drop(b *store.Batch, a xmpp.Account, row uint64) {
+func (s *failingSpool) Drop(b *store.Batch, a xmpp.Account, row uint64) {
 	s.Spool.Drop(b, a, row)
 	delete(s.there, row)
 }
@@ -224,7 +224,7 @@ func TestSpoolFails(t *testing.T) {
 		t.Run(fmt.Sprint("lost=", lost), func(t *testing.T) {
 			run(t, func(n *node) {
 				romeo, c := n.managed("romeo", "orchard"), n.managed("juliet", "balcony")
-				spool := &broken{n.current().spool, true, map[uint64]bool{}}
+				spool := &failingSpool{n.current().spool, true, map[uint64]bool{}}
 				n.current().spool = spool
 				romeo.say(juliet, 0, 1)
 				goOn := n.stall()

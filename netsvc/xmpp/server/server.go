@@ -245,19 +245,21 @@ func (ss *Session) Detach(epoch uint32) {
 		return
 	}
 	out := ss.out
+	m := ss.managed
+	if m == nil || m.id == "" {
+		ss.mu.Unlock()
+		ss.finish(nil, queued{}) // which waits for what is under way
+		if out != nil {
+			out.Kill()
+		}
+		return
+	}
 	ss.out = nil
 	ss.addr = ""
-	m := ss.managed
-	waits := m != nil && m.id != ""
-	if waits {
-		m.timer = time.AfterFunc(m.window, func() { ss.expire(epoch) })
-	}
+	m.timer = time.AfterFunc(m.window, func() { ss.expire(epoch) })
 	ss.mu.Unlock()
 	if out != nil {
 		out.Close(0, nil, nil)
-	}
-	if !waits {
-		ss.finish(nil, queued{})
 	}
 }
 
