@@ -47,7 +47,7 @@ func (w *wire) write(s string) error {
 }
 
 // next returns the next element of the stream, which is valid until the call after; the header comes as nil. The end of
-// the stream is io.EOF.
+// the stream is io.EOF, that of the connection alone another error.
 func (w *wire) next() (*xmlstream.Element, error) {
 	w.buf = w.buf[:copy(w.buf, w.buf[w.used:])]
 	w.used = 0
@@ -63,6 +63,9 @@ func (w *wire) next() (*xmlstream.Element, error) {
 			}
 			n, err := w.conn.Read(w.buf[len(w.buf):cap(w.buf)])
 			if w.buf = w.buf[:len(w.buf)+n]; n == 0 && err != nil {
+				if err == io.EOF {
+					err = io.ErrUnexpectedEOF
+				}
 				return nil, err
 			}
 			continue

@@ -392,6 +392,24 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// The program does not end before clients were told why, unless they do not read.
+func TestShutdownSaysGoodbye(t *testing.T) {
+	for _, reads := range []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Hour} {
+		run(t, func(n *node) {
+			c := n.managed("juliet", "balcony")
+			c.stick()
+			time.AfterFunc(reads, c.unstick)
+			began := time.Now()
+			n.parkAll()
+			if took, want := time.Since(began), min(reads, goodbyeTime); took != want {
+				n.t.Errorf("a client reads after %v, and the end takes %v, want %v", reads, took, want)
+			}
+			c.unstick()
+			n.wake()
+		})
+	}
+}
+
 // A clock that is set between two runs does not end what waits for its client.
 func TestRestartWithoutAClock(t *testing.T) {
 	runBuilt(t, time.Date(2000, 1, 2, 0, 0, 0, 0, time.UTC), func(n *node) { // that is a day ahead
@@ -463,7 +481,7 @@ func TestMessagesDuringShutdown(t *testing.T) {
 	run(t, func(n *node) {
 		ben, c := n.online(n.account("benvolio"), "square"), n.managed("juliet", "balcony")
 		ben.say(juliet, 0, 2)
-		c.Session.freeze()
+		c.Session.freeze(new(goodbyes))
 		ben.say(juliet, 2, 4)
 		var b store.Batch
 		for i := range c.Session.managed.queue {

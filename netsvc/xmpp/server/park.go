@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	users "linnet/netsvc/account"
@@ -49,6 +50,8 @@ func (s *Server) park(ctx context.Context) {
 	}
 
 	s.overdue.stop() // from here on messages go into the spool with their session
+	var bye goodbyes
+	defer bye.wait(ctx)
 	var b store.Batch
 	type rest struct {
 		*Session
@@ -57,7 +60,7 @@ func (s *Server) park(ctx context.Context) {
 	var frozen []rest
 	var longest time.Duration
 	for _, ss := range waiting {
-		if p := ss.freeze(); p != nil {
+		if p := ss.freeze(&bye); p != nil {
 			frozen = append(frozen, rest{ss, p})
 			longest = max(longest, p.window)
 		}
@@ -114,16 +117,16 @@ var wholeMark = []byte{0}
 // freeze closes the connection without ending the stream, and returns the session as
 // it is put away, but for its queue; what comes from now on is lost to it, and waits in
 // the account's backlog. It returns nil for a session that has ended.
-func (ss *Session) freeze() *parked {
+func (ss *Session) freeze(bye *goodbyes) *parked {
 	ss.account.wait(0, 1)
-	p := ss.frozen()
+	p := ss.frozen(bye)
 	if p == nil {
 		ss.account.wait(0, -1)
 	}
 	return p
 }
 
-func (ss *Session) frozen() *parked {
+func (ss *Session) frozen(bye *goodbyes) *parked {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	if ss.end != alive {
@@ -134,7 +137,8 @@ func (ss *Session) frozen() *parked {
 	ss.ended.Store(true)
 	ss.epoch++
 	if ss.out != nil {
-		ss.out.Close(closeGrace, stream.Fail(stream.SystemShutdown, "").Append(nil), nil)
+		bye.Add(1)
+		ss.out.Close(closeGrace, stream.Fail(stream.SystemShutdown, "").Append(nil), bye)
 		ss.out = nil
 	}
 	m := ss.managed
@@ -151,6 +155,29 @@ func (ss *Session) frozen() *parked {
 		flags:    ss.server.names.flagNames(ss.flags.Load()),
 	}
 }
+
+// goodbyes are the connections that are told of the shutdown.
+type goodbyes struct{ sync.WaitGroup }
+
+func (g *goodbyes) Written(bool) { g.Done() }
+
+// wait gives them a moment before the program ends; one whose client does not read is
+// not worth more.
+func (g *goodbyes) wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, goodbyeTime)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		g.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+const goodbyeTime = 250 * time.Millisecond
 
 // shelve puts a stanza away. A message goes into the spool, if it is not there or on
 // its way already.
