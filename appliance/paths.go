@@ -63,17 +63,19 @@ func Sample() (string, error) {
 	return settings.Sample(schema), nil
 }
 
-// Restore puts a backup in the place of the data of a server that does not run. What was there is set aside.
-func Restore(dir, file string) error {
-	err := store.Restore(dir, file)
+// Restore puts a backup in the place of the data of a server that does not run. What was there is aside then, "" if
+// nothing was, until the operator removes it.
+func Restore(dir, file string) (aside string, err error) {
+	aside, err = store.Restore(dir, file)
 	var at *fs.PathError
 	switch {
 	case errors.Is(err, store.ErrDamaged):
-		return fmt.Errorf("%s is damaged, or no backup: %w", file, err)
+		err = fmt.Errorf("%s is damaged, or no backup: %w", file, err)
 	case errors.As(err, &at) && at.Path == file:
-		return err
+	default:
+		err = dataError(dir, err)
 	}
-	return dataError(dir, err)
+	return aside, err
 }
 
 // dataError says what to do about a data directory that cannot be used.

@@ -86,15 +86,21 @@ func TestRestore(t *testing.T) {
 	}
 	f.Close()
 	defer s.Close()
+	old := filepath.Join(dir, "old")
+	_ = stored(t, old, firstboot.Table()).Close()
 	for _, tc := range []struct{ name, data, file, want string }{
 		{"good", filepath.Join(dir, "new"), good, ""},
+		{"in the place of another", old, good, ""},
 		{"no backup", filepath.Join(dir, "new"), bad, bad + " is damaged, or no backup"},
 		{"no file", filepath.Join(dir, "new"), bad + "x", "open " + bad + "x: no such file"},
 		{"in use", busy, good, "stop that one first"},
 		{"no directory", bad, good, "there is a file where the directory should be"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			err := Restore(tc.data, tc.file)
+			aside, err := Restore(tc.data, tc.file)
+			if (aside != "") != (tc.data == old) {
+				t.Errorf("set aside is %q", aside)
+			}
 			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want %q", err, tc.want)
 			}

@@ -69,3 +69,6 @@ func (s *Store) FirstSnapshot(now time.Time) time.Duration { return s.firstSnaps
 
 // Closing is closed when Close begins.
 func (s *Store) Closing() <-chan struct{} { return s.closing }
+
+// SetAside sets a linnet.db aside as Restore does.
+func SetAside(path string) (string, error) { return setAside(path, replacedSuffix) }

@@ -43,8 +43,11 @@ func (e *DamagedError) Error() string {
 func (e *DamagedError) Unwrap() error { return e.Damage }
 
 const (
-	newSuffix   = ".new"     // a file being made; whatever has this name is left over
-	asideSuffix = ".damaged" // followed by the date
+	newSuffix = ".new" // a file being made; whatever has this name is left over
+	// Files set aside, followed by the date. Of those that Open finds damaged the last is kept, since flash is small;
+	// what Restore replaced is the operator's, who has said nothing of throwing it away.
+	damagedSuffix  = ".damaged-"
+	replacedSuffix = ".replaced-"
 )
 
 // openMain opens linnet.db, after making sure that it can be.
@@ -143,9 +146,12 @@ func (s *Store) replaceMain(damage error) error {
 			return err
 		}
 	}
-	if s.report.SetAside, err = setAside(path); err != nil {
+	aside, err := setAside(path, damagedSuffix)
+	if err != nil {
 		return err
 	}
+	s.report.SetAside = aside
+	s.log.Warn("store file was set aside", "file", aside)
 	if snap == nil {
 		s.report.Empty = true
 		s.log.Error("store begins empty, there is no good snapshot")
@@ -159,6 +165,7 @@ func (s *Store) replaceMain(damage error) error {
 			return err
 		}
 	}
+	s.removeDamaged(aside)
 	// Its rows may speak of accounts that the snapshot does not know.
 	if err := removeCache(s.opt.Dir); err != nil {
 		return err
@@ -181,19 +188,35 @@ func (s *Store) newestGood() (*Snapshot, error) {
 	return nil, nil
 }
 
-// setAside renames a damaged file to a dated name and removes those set aside before: flash is small.
-func setAside(path string) (string, error) {
-	old, _ := filepath.Glob(path + asideSuffix + "-*")
-	aside := path + asideSuffix + "-" + time.Now().UTC().Format("20060102T150405Z")
-	if err := os.Rename(path, aside); err != nil {
-		return "", err
+// setAside gives the file at path a further name, dated and not in use, that it keeps when another is moved in. It keeps
+// the old one until then: a power cut must not leave a directory without a linnet.db, which would begin empty.
+func setAside(path, suffix string) (string, error) {
+	dated := path + suffix + time.Now().UTC().Format("20060102T150405Z")
+	aside := dated
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(aside); err != nil {
+			break
+		}
+		aside = dated + "-" + strconv.Itoa(n)
 	}
-	for _, o := range old {
-		if o != aside {
-			os.Remove(o)
+	if err := os.Link(path, aside); err != nil {
+		// Not every file system has links.
+		if err := os.Rename(path, aside); err != nil {
+			return "", err
 		}
 	}
 	return aside, syncDir(filepath.Dir(path))
+}
+
+// removeDamaged removes the damaged files set aside before the last one.
+func (s *Store) removeDamaged(last string) {
+	entries, _ := os.ReadDir(s.opt.Dir)
+	for _, e := range entries {
+		path := filepath.Join(s.opt.Dir, e.Name())
+		if strings.HasPrefix(e.Name(), MainFile+damagedSuffix) && path != last && os.Remove(path) == nil {
+			s.log.Warn("store file set aside before was removed", "file", path)
+		}
+	}
 }
 
 func removeCache(dir string) error {

@@ -187,39 +187,45 @@ func hasRoom(dir string, size int64) bool {
 }
 
 // Restore puts the file at path, a snapshot or what Backup wrote, in the place of dir's linnet.db. No process may have
-// the directory open. The file that was there is set aside like a damaged one, and the incarnation is drawn anew. path
-// itself is only read.
-func Restore(dir, path string) error {
+// the directory open. The file that was there stays at aside ("" if there was none) until somebody removes it, and can be
+// restored like any other. The incarnation is drawn anew. path itself is only read.
+func Restore(dir, path string) (aside string, err error) {
 	o := Options{Dir: dir}
 	o.defaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	lock, err := lockDir(dir, o.LockTimeout)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer lock.Close()
 	if err := Check(path, nil); err != nil {
-		return err
+		return "", err
 	}
 	target := filepath.Join(dir, MainFile)
 	if err := prepareRestore(path, target+newSuffix, o); err != nil {
-		return err
+		return "", err
 	}
-	if _, err := setAside(target); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	if aside, err = setAside(target, replacedSuffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
 	}
 	if err := moveIn(target+newSuffix, target); err != nil {
-		return err
+		return aside, err
 	}
-	return removeCache(dir)
+	return aside, removeCache(dir)
 }
 
 // prepareRestore copies a good snapshot and gives the copy a new incarnation. Whatever was numbered after the snapshot
-// was made stays unused: order keys and counters go on well ahead.
-func prepareRestore(from, to string, o Options) error {
-	err := writeFile(to, func(w io.Writer) error {
+// was made stays unused: order keys and counters go on well ahead. A copy that fails is removed: it may be the disk's
+// last room.
+func prepareRestore(from, to string, o Options) (err error) {
+	defer func() {
+		if err != nil {
+			os.Remove(to)
+		}
+	}()
+	err = writeFile(to, func(w io.Writer) error {
 		r, err := os.Open(from)
 		if err != nil {
 			return err

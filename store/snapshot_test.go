@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"go.etcd.io/bbolt"
+
+	"linnet/netsvc/log"
 	"linnet/store"
 	"linnet/store/storetest"
 )
@@ -76,7 +80,7 @@ func TestBackupCanBeRestored(t *testing.T) {
 	put(t, s, o.Tables[0], 1, "later")
 	first := s.Incarnation()
 	s.Close()
-	if err := store.Restore(o.Dir, path); err != nil {
+	if _, err := store.Restore(o.Dir, path); err != nil {
 		t.Fatal(err)
 	}
 	s = storetest.OpenWith(t, o)
@@ -87,16 +91,139 @@ func TestBackupCanBeRestored(t *testing.T) {
 		t.Error("a restored file is not clean")
 	}
 	other := t.TempDir() // a new machine
-	if err := store.Restore(other, path); err != nil {
-		t.Fatal(err)
+	if aside, err := store.Restore(other, path); err != nil || aside != "" {
+		t.Fatalf("restore into a new directory keeps %q, %v", aside, err)
 	}
 	damage(t, path)
-	if err := store.Restore(other, path); !errors.Is(err, store.ErrDamaged) {
+	if _, err := store.Restore(other, path); !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("restore of a damaged backup: %v", err)
 	}
 	o.Dir = other
 	if got := get(t, storetest.OpenWith(t, o), o.Tables[0], 1); got != "in the backup" {
 		t.Errorf("row = %s", got)
+	}
+}
+
+// An operator who tries one backup after another can go back to each state, also to the first.
+func TestRestoreKeepsWhatItReplaces(t *testing.T) {
+	o := filled(t)
+	backup := func(row string) string {
+		s := storetest.OpenWith(t, o)
+		defer s.Close()
+		put(t, s, o.Tables[0], 1, row)
+		path := filepath.Join(t.TempDir(), "backup")
+		f, err := os.Create(path)
+		if err == nil {
+			err = errors.Join(s.Backup(f), f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	row := func() string {
+		s := storetest.OpenWith(t, o)
+		defer s.Close()
+		return get(t, s, o.Tables[0], 1)
+	}
+	first, second := backup("first"), backup("second")
+	backup("present")
+	var aside []string
+	restore := func(path string) {
+		t.Helper()
+		kept, err := store.Restore(o.Dir, path)
+		if err != nil || !strings.HasPrefix(kept, mainPath(o)+".replaced-2") || slices.Contains(aside, kept) {
+			t.Errorf("restore keeps %s, %v", kept, err)
+		}
+		aside = append(aside, kept)
+	}
+	restore(first)
+	restore(second) // within the same second
+	if got := row(); got != "second" {
+		t.Errorf("row = %s", got)
+	}
+	damage(t, mainPath(o))
+	o.StartEmpty, o.AlwaysCheck = true, true
+	if got := row(); got != "(none)" {
+		t.Errorf("row = %s", got)
+	}
+	for i, want := range []string{"present", "first"} {
+		restore(aside[i])
+		if got := row(); got != want {
+			t.Errorf("row = %s, want %s", got, want)
+		}
+	}
+	for _, path := range aside {
+		if err := store.Check(path, nil); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// What cannot be restored leaves nothing behind that takes room, and the file as it was.
+func TestRestoreThatFails(t *testing.T) {
+	o := filled(t)
+	before, _ := os.ReadFile(mainPath(o))
+	other := filepath.Join(t.TempDir(), "other") // another program's
+	db, err := bbolt.Open(other, 0o600, nil)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if aside, err := store.Restore(o.Dir, other); err == nil || aside != "" {
+		t.Errorf("it was restored and %q kept: %v", aside, err)
+	}
+	if after, _ := os.ReadFile(mainPath(o)); string(after) != string(before) {
+		t.Error("the file was touched")
+	}
+	if left, _ := filepath.Glob(mainPath(o) + ".*"); len(left) > 0 {
+		t.Errorf("left are %v", left)
+	}
+}
+
+// The last damaged file is kept, whatever the directory is called, and the log has where it is and what became of the
+// one before.
+func TestOneDamagedFileIsKept(t *testing.T) {
+	var lines strings.Builder
+	o := store.Options{
+		Dir: filepath.Join(t.TempDir(), "data[1]"), Tables: damagedTables(),
+		StartEmpty: true, AlwaysCheck: true, Log: log.To(&lines, log.LevelInfo),
+	}
+	var aside []string
+	for range 2 { // within the same second
+		s := storetest.OpenWith(t, o)
+		put(t, s, o.Tables[0], 1, "x")
+		s.Close()
+		damage(t, mainPath(o))
+		s = storetest.OpenWith(t, o)
+		aside = append(aside, s.Report().SetAside)
+		s.Close()
+	}
+	if _, err := os.Stat(aside[0]); !errors.Is(err, os.ErrNotExist) || aside[0] == aside[1] || size(t, aside[1]) == 0 {
+		t.Errorf("set aside as %v: %v", aside, err)
+	}
+	for _, want := range []string{"aside file=" + aside[0], "aside file=" + aside[1], "removed file=" + aside[0]} {
+		if !strings.Contains(strings.ReplaceAll(lines.String(), `"`, ""), want+"\n") {
+			t.Errorf("no %s in the log:\n%s", want, lines.String())
+		}
+	}
+}
+
+// A power cut while a file is replaced leaves the one or the other under its name: a directory without a linnet.db would
+// begin empty.
+func TestFileSetAsideStaysUntilItIsReplaced(t *testing.T) {
+	o := filled(t)
+	before, _ := os.ReadFile(mainPath(o))
+	aside, err := store.SetAside(mainPath(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{mainPath(o), aside} {
+		if after, _ := os.ReadFile(path); string(after) != string(before) {
+			t.Errorf("%s has not what it should have", path)
+		}
 	}
 }
 

@@ -473,7 +473,7 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	if !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), o.Dir) {
 		t.Errorf("second open: %v", err)
 	}
-	if err := store.Restore(o.Dir, o.Dir+"/linnet.db"); !errors.Is(err, store.ErrInUse) {
+	if _, err := store.Restore(o.Dir, o.Dir+"/linnet.db"); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("restore under a running store: %v", err)
 	}
 	put(t, s, rows, 1, "still works")

@@ -346,8 +346,12 @@ func TestServe(t *testing.T) {
 		t.Errorf("the log is\n%s", log)
 	}
 
-	if code, out, err := linnet(t, "", "restore", "-data", data, copied); code != 0 {
+	code, out, err := linnet(t, "", "restore", "-data", data, copied)
+	if code != 0 {
 		t.Fatalf("restore: exit %d, %s%s", code, out, err)
+	}
+	if there, _ := filepath.Glob(filepath.Join(data, "linnet.db.replaced-*")); len(there) != 1 || !strings.Contains(out, there[0]+"\n") {
+		t.Errorf("set aside is %v, restore says %s", there, out)
 	}
 	s = serve(t, data)
 	s.welcome(t)

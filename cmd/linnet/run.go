@@ -205,7 +205,7 @@ func restore(args []string) int {
 	var n node
 	fs := flag.NewFlagSet("restore", flag.ContinueOnError)
 	n.place(fs)
-	if ok, code := parse(fs, "usage: linnet restore [flags] FILE\n\nPut FILE, written by `linnet ctl backup`, in the place of the data of a server that does not run.\nWhat was there is set aside.\n", args, 1); !ok {
+	if ok, code := parse(fs, "usage: linnet restore [flags] FILE\n\nPut FILE, written by `linnet ctl backup`, in the place of the data of a server that does not run.\nWhat was there stays beside it as linnet.db.replaced-TIME, which is a FILE too, until you remove it.\n", args, 1); !ok {
 		return code
 	}
 	syscall.Umask(0o077)
@@ -217,10 +217,16 @@ func restore(args []string) int {
 			return exitUsage
 		}
 	}
-	if err := appliance.Restore(dir, fs.Arg(0)); err != nil {
+	aside, err := appliance.Restore(dir, fs.Arg(0))
+	if err == nil {
+		fmt.Println("restored to", filepath.Join(dir, store.MainFile))
+	}
+	if aside != "" {
+		fmt.Println("what was there is kept, until you remove it, in", aside)
+	}
+	if err != nil {
 		return complain("restore", err)
 	}
-	fmt.Println("restored to", filepath.Join(dir, store.MainFile))
 	return exitOK
 }
 

@@ -384,7 +384,7 @@ func TestVersionsAfterARestore(t *testing.T) {
 		juliet.Send(getRoster)
 		lost = version(t, juliet)
 	})
-	if err := store.Restore(data, backup); err != nil {
+	if _, err := store.Restore(data, backup); err != nil {
 		t.Fatal(err)
 	}
 	xmpptest.Test(t, xmpptest.Options{Data: data}, func(t *testing.T, s *xmpptest.Server) {
