@@ -697,7 +697,7 @@ func TestDropped(t *testing.T) {
 		{"length not of four", change(2, 0, 3), true},
 		{"length", change(2, 0xff, 0xfc), true},
 		{"attribute beyond the end", change(22, 0xff, 0xff), true},
-		{"fingerprint wrong", change(len(good)-1, 0), true},
+		{"fingerprint wrong", change(len(good)-1, ^good[len(good)-1]), true},
 		{"TLS", []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and more"), true},
 		{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), true},
 		{"channel of nobody", channelData(0x4002, "data"), false},
