@@ -43,12 +43,14 @@ func (p *tongue) say(ctx context.Context, what string) error {
 	p.turn.Load()
 	p.asked = append(p.asked, what)
 	if p.silent || p.named != p.box.name {
+		err := errSilent
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			err = ctx.Err()
 		case <-time.After(8 * time.Second): // as patient is
-			return errSilent
 		}
+		p.turn.Load()
+		return err
 	}
 	time.Sleep(time.Millisecond)
 	p.turn.Load()
