@@ -59,11 +59,11 @@ type Appliance struct {
 	live    live
 	sockets sockets
 	current atomic.Pointer[generation]
+	first   atomic.Pointer[generation] // built by New; nil once it has become the current one
 	began   time.Time
 
 	work    sync.Mutex // see the package comment
 	running bool
-	first   *generation // built by New, until it is current
 	store   *store.Store
 	control *control.Server
 	welcome firstboot.Welcome
@@ -97,17 +97,12 @@ func New(opts Options) (*Appliance, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.first = g
+	a.first.Store(g)
 	return a, nil
 }
 
 // Schema returns the options of the generation that is current, or would be.
-func (a *Appliance) Schema() *config.Schema {
-	if g := a.current.Load(); g != nil {
-		return g.declared.Schema
-	}
-	return a.first.declared.Schema
-}
+func (a *Appliance) Schema() *config.Schema { return a.generation().declared.Schema }
 
 // Run starts the node, runs it until ctx ends or somebody asks it to end, and stops it. It returns nil after
 // an orderly end, ErrRestart when another one is wanted. A start that was begun comes to its end first: there may be
@@ -132,10 +127,10 @@ func (a *Appliance) Run(ctx context.Context) error {
 func (a *Appliance) Start(ctx context.Context) (err error) {
 	a.work.Lock()
 	defer a.work.Unlock()
-	if a.running || a.first == nil {
+	g := a.first.Load()
+	if a.running || g == nil {
 		return errors.New("the appliance was started before")
 	}
-	g := a.first
 	a.began = time.Now()
 	a.journal.SetLevel(journal.Level(g.base.level))
 	if err := os.MkdirAll(g.base.data, 0o700); err != nil {
@@ -178,7 +173,8 @@ func (a *Appliance) Start(ctx context.Context) (err error) {
 		return err
 	}
 	a.become(g)
-	a.first, a.running = nil, true
+	a.first.Store(nil) // not before: the control socket takes commands already
+	a.running = true
 	a.greet()
 	return nil
 }
@@ -360,12 +356,7 @@ func (a *Appliance) press(p module.Pressure) {
 }
 
 // Commands returns the commands of the current generation.
-func (a *Appliance) Commands() *command.Set {
-	if g := a.current.Load(); g != nil {
-		return g.commands
-	}
-	return a.first.commands
-}
+func (a *Appliance) Commands() *command.Set { return a.generation().commands }
 
 // Metrics returns the metrics of the node.
 func (a *Appliance) Metrics() *metric.Set { return a.metrics }
@@ -386,10 +377,10 @@ func (a *Appliance) Declared() *module.Declared { return a.generation().declared
 
 // generation returns the one that is current, or would be.
 func (a *Appliance) generation() *generation {
-	if g := a.current.Load(); g != nil {
+	if g := a.first.Load(); g != nil {
 		return g
 	}
-	return a.first
+	return a.current.Load()
 }
 
 // device is the Appliance as its commands see it.

@@ -518,7 +518,7 @@ func TestStartFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			live := n.first.fresh["greetings"].(*greetings)
+			live := n.first.Load().fresh["greetings"].(*greetings)
 			if err := n.Start(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v", err)
 			}
@@ -529,7 +529,7 @@ func TestStartFails(t *testing.T) {
 				t.Error(err)
 			}
 			// Nothing is left locked: the same directory serves at once.
-			again, err := New(Options{Data: n.first.base.data, Set: []string{"domain=example.org"}, Services: []module.Info{greeterInfo("alpha")}})
+			again, err := New(Options{Data: n.first.Load().base.data, Set: []string{"domain=example.org"}, Services: []module.Info{greeterInfo("alpha")}})
 			if err == nil {
 				err = again.Start(t.Context())
 			}
