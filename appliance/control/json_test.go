@@ -89,15 +89,17 @@ func FuzzObject(f *testing.F) {
 	})
 }
 
-// Whatever words are typed, they are taken apart or refused.
+// Whatever words are typed, they name a command, ask for help, or are refused.
 func FuzzWords(f *testing.F) {
 	f.Add("user add alice@example.org -admin --json")
 	f.Add("say -- -x -watch 2s -kind=")
+	f.Add("-h")
+	f.Add("help user add")
 	w := new(world)
 	w.declare()
 	f.Fuzz(func(t *testing.T, line string) {
 		words, err := parse(w.set.All(), strings.Fields(line), "/dir")
-		if words == nil || err == nil && words.command == nil {
+		if words == nil || err == nil && (words.command == nil) == (words.help == nil) {
 			t.Errorf("%q: %+v, %v", line, words, err)
 		}
 	})
